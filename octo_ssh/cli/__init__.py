@@ -1,0 +1,1 @@
+"""Words to request, operation to exit code."""

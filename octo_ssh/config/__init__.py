@@ -1,0 +1,1 @@
+"""Files to model: YAML with positions, every mistake at once, variables, templates, secrets."""

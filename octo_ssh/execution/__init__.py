@@ -1,0 +1,1 @@
+"""The engine: carries a run plan out over sessions."""

@@ -1,0 +1,184 @@
+"""What was seen on a target, in one round, before anything is decided."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from octo_ssh.model.manifest import Entry, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What is free at a place."""
+
+    free_bytes: int
+    free_inodes: int | None
+    """None where the file system does not count them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The machine and the login."""
+
+    user: str
+    uid: int
+    home: str
+    hostname: str
+    machine_id: str
+    """Empty where there is none."""
+    kernel: str
+    """``uname -srm``."""
+    boot_id: str
+    root: str
+    """The target's ``root``, absolute, ``~`` and links resolved as far as it exists."""
+    disk: Disk
+    """At ``root``."""
+    tools: frozenset[str] = frozenset()
+    """Of the programs we may need (``tar``, ``zstd``, ``curl``, …): those that are there."""
+    selinux: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A held lock. ``who`` is what the holder wrote; it is text from a target."""
+
+    epoch: int
+    token: str
+    ttl_s: int
+    boot_id: str
+    stamp_s: float
+    """The target's ``/proc/uptime`` when the lease was last renewed."""
+    who: str
+    """JSON: ``user``, ``host``, ``run``, ``purpose``, ``since``."""
+    age_s: float | None = None
+    """Since the last renewal, on the target's clock; None after a reboot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The end of ``journal.jsonl``."""
+
+    head: str = ""
+    """sha256 of the last line without its newline; empty for an empty journal."""
+    size: int = 0
+
+
+class Place(enum.Enum):
+    """What ``<to>`` is."""
+
+    ABSENT = "absent"
+    OURS = "ours"
+    FOREIGN = "foreign"
+    """It belongs to another root, project or environment, or is not a folder of ours at all."""
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFolder:
+    """A complete release on the target."""
+
+    name: str
+    manifest_sha256: str
+    """Of the bytes of ``<name>.json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder's whole content, hashed."""
+
+    entries: Mapping[str, Entry]
+    unreadable: frozenset[str] = frozenset()
+    """Paths that could be listed but not read: unknown, never absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePlace:
+    """A package's ``<to>``."""
+
+    to: str
+    """Absolute."""
+    place: Place
+    owner: str = ""
+    """For FOREIGN: whose it is, as text."""
+    writable: bool = True
+    """The user who looked could create a release folder here."""
+    current: str | None = None
+    """The release folder that ``current`` points at; None when there is none."""
+    releases: tuple[ReleaseFolder, ...] = ()
+    fingerprint: str = ""
+    """sha256 over a stat listing of the current release; equal means nobody touched it."""
+    shared: frozenset[str] = frozenset()
+    """Of the plan's shared paths, those that exist."""
+    disk: Disk | None = None
+    trees: Mapping[str, Tree] = field(default_factory=dict)
+    """Release folders that were hashed, by name: those whose state was in doubt."""
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    """Manifests of release folders by folder name, where they are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageBaseline:
+    """What the last success of a package left."""
+
+    to: str
+    folder: str
+    manifest_sha256: str
+    fingerprint: str
+    history: tuple[str, ...] = ()
+    """Release folders that were current and good before ``folder``, latest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A success of a run step that still counts."""
+
+    step: str
+    release: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A consequence whose cause was journaled and which was not seen to happen."""
+
+    step: str
+    """The id of the package step."""
+    package: str
+    release: str
+    what: str
+    """``activate`` or ``verify``."""
+    previous: str | None = None
+    """The release folder to go back to when ``verify`` fails; None: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The target's memory of a project in an environment: ``state/<project>/<environment>.json``."""
+
+    release: str | None = None
+    """The release that became current last."""
+    packages: Mapping[str, PackageBaseline] = field(default_factory=dict)
+    done: Mapping[str, Done] = field(default_factory=dict)
+    """By digest. Those of other releases are dropped when a release becomes current."""
+    failed_checks: frozenset[str] = frozenset()
+    """Ids of check steps whose last result was no success."""
+    passed_checks: frozenset[str] = frozenset()
+    owed: tuple[Owed, ...] = ()
+    due: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By release: ids of steps that a run decided to do and has not done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One target, as seen before the run."""
+
+    facts: Facts
+    lease: Lease | None
+    """The live lease of another run, if any."""
+    epoch: int
+    journal: Journal
+    baseline: Baseline
+    packages: Mapping[str, PackagePlace] = field(default_factory=dict)
+    """By package step id."""

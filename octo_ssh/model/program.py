@@ -1,0 +1,67 @@
+"""What is sent to a target to be run there, and what comes back: values, so that flows are tested without a socket.
+
+``Reading`` programs open nothing for writing; a session that only observes takes no other kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from octo_ssh.model.values import Secret
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a program answered: its exit status and its named sections, in their order."""
+
+    status: int
+    sections: tuple[tuple[str, bytes], ...]
+    stderr: bytes = b""
+    """The last 64 KiB of standard error: shown to people, never parsed."""
+
+    def section(self, name: str) -> bytes:
+        """The one section of that name. Raises ValueError if it is not there exactly once."""
+        found = [content for key, content in self.sections if key == name]
+        if len(found) != 1:
+            raise ValueError(f"the reply holds {len(found)} sections named {name!r}")
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Program(Generic[R]):
+    """A shell program with its parameters and the way to read its reply.
+
+    ``parse`` raises ValueError for a reply that makes no sense, RemoteError for one that tells of a failure.
+    """
+
+    name: str
+    body: str
+    """Fixed POSIX shell text: the same for every target, so that its digest can be published (SPEC section 9)."""
+    words: tuple[str, ...]
+    """The positional parameters after ``$1``, the nonce. No NUL; 100 kB at most together."""
+    parse: Callable[[Reply], R]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Program[R]):
+    """A program that changes nothing on the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acting(Program[R]):
+    """A program that may change the target."""
+
+    input: tuple[bytes | Secret, ...] = field(default=(), repr=False)
+    """Sent after the program has said that it is up. Lengths are among the words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sudo:
+    """As whom a program runs, when not as the login."""
+
+    user: str
+    password: Secret | None = None

@@ -1,0 +1,164 @@
+"""The plan of a run: what each step will do on each target, resolved. ``plan`` prints it, ``apply`` executes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from octo_ssh.model.manifest import Manifest
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import PackageScript, Step
+from octo_ssh.model.values import SecretRef, Template
+
+
+@dataclass(frozen=True, slots=True)
+class LateText:
+    """A template that yields a secret: rendered when the step runs, with the values it needs."""
+
+    template: Template
+    names: Mapping[str, Any]
+    """Every name it may use; ``SecretRef`` where the value is a secret."""
+
+
+ScriptValue = str | SecretRef | LateText
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptWork:
+    """A script to run once."""
+
+    script: str | PackageScript
+    """Its text, or the file of a package that holds it."""
+    env: Mapping[str, ScriptValue]
+    """Everything that is exported, but for OCTO_RUN_OUTCOME, which only the run knows."""
+    cwd: str | None
+    """None: the run's work folder. Relative: to the login's home."""
+    release_dirs: Mapping[str, str]
+    """By package name: the release folder of this run; exported as OCTO_RELEASE_DIR_*."""
+    sudo_user: str | None
+    timeout_s: float
+    digest: str
+    """What a success is remembered by; empty where nothing is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpWork:
+    """Ask a URL on the target."""
+
+    url: str
+    contains: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeWork:
+    """Wait until a URL answers or a command succeeds."""
+
+    what: HttpWork | ScriptWork
+    within_s: float
+    every_s: float
+    sudo_user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PackageWork:
+    """Bring a package to a release folder and make it current."""
+
+    package: str
+    to: str
+    """Absolute, or relative to the login's home."""
+    folder: str
+    """``<version>``, ``<version>_1``, …"""
+    manifest: Manifest
+    """What the folder must hold: configured files and shared links included."""
+    build: bool
+    """The folder is not there yet: contents are pushed and it is laid out."""
+    switch: bool
+    """``current`` does not point there yet."""
+    base: str | None
+    """A release folder on the target whose unchanged files are copied."""
+    previous: str | None
+    """The folder that ``verify`` returns to; None: there is none."""
+    seeds: tuple[str, ...]
+    """Shared paths that do not exist yet and are filled from the package."""
+    shared: tuple[str, ...]
+    activate: ScriptWork | None
+    verify: ProbeWork | None
+    keep: tuple[str, ...]
+    """Release folders that stay after a success, besides ``folder``."""
+    sudo_user: str | None
+    owed: tuple[str, ...] = ()
+    """Consequences that an earlier run left undone: ``activate``, ``verify``."""
+    extra: tuple[str, ...] = ()
+    """Entries in the current release that nobody packaged: named and left."""
+    repaired: tuple[str, ...] = ()
+    """Entries of the current release that differ from its manifest."""
+
+
+Work = ScriptWork | ProbeWork | PackageWork
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One step on one target: what will come of it, why, and what is to be done (None: nothing)."""
+
+    outcome: Outcome
+    reason: str
+    work: Work | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rolling group's numbers, resolved for the targets it has."""
+
+    size: int
+    canary: int
+    """0: none."""
+    max_failures: int
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step of the plan with its targets."""
+
+    step: Step
+    targets: tuple[str, ...]
+    """In inventory order. A ``once`` step has one at most."""
+    planned: Mapping[str, Planned]
+    """By target; empty for a group."""
+    children: tuple[PlannedStep, ...] = ()
+    window: Window | None = None
+    max_parallel: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run will do. Pure data: printed by ``plan``, executed by ``apply``."""
+
+    project: str
+    release: str | None
+    environment: str | None
+    targets: tuple[str, ...]
+    """Every target of the run, in inventory order."""
+    steps: tuple[PlannedStep, ...]
+    max_failures: int
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    """Targets that could not be reached, with the reason."""
+    skip_unreachable: bool = False
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """The targets that will be locked: some step has work there that may change them, or is owed."""
+        busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.work is not None}
+        return tuple(name for name in self.targets if name in busy)
+
+    def walk(self) -> tuple[PlannedStep, ...]:
+        """Every step, groups before their children."""
+        found: list[PlannedStep] = []
+        pending = list(self.steps)
+        while pending:
+            step = pending.pop(0)
+            found.append(step)
+            pending[:0] = step.children
+        return tuple(found)

@@ -1,0 +1,1 @@
+"""Renders and stores events."""

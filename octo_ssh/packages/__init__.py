@@ -1,0 +1,1 @@
+"""Packages: sources, safe archive reading, manifests, what to send."""
