@@ -139,9 +139,10 @@ class InlineScript:
 
 @dataclass(frozen=True, slots=True)
 class FileScript:
-    """``script:``; a file beside the plan."""
+    """``script:``; a file beside the plan, read at load."""
 
     path: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,119 @@
+"""What the verbs other than ``apply`` answer, as values for the renderers. All text from targets is data."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from octo_ssh.model.observed import Facts, Lease
+from octo_ssh.model.outcomes import Outcome
+
+
+class Level(enum.Enum):
+    """How a finding of ``doctor`` weighs."""
+
+    GOOD = "good"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that ``doctor`` looked at."""
+
+    level: Level
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A target, as ``doctor`` saw it. ``facts`` is None when it could not be reached."""
+
+    target: str
+    facts: Facts | None
+    findings: tuple[Finding, ...]
+    outcome: Outcome = Outcome.UNCHANGED
+    """UNREACHABLE or UNKNOWN when it could not be looked at."""
+    host_key_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """One command on one target. ``output`` is both streams in their order, bounded."""
+
+    target: str
+    outcome: Outcome
+    """CHANGED: it ran and returned 0; FAILED, UNREACHABLE, UNKNOWN."""
+    status: int | None
+    output: bytes
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageStatus:
+    """Where a package stands on a target."""
+
+    package: str
+    folder: str | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """What a target's own memory says of a project in an environment."""
+
+    target: str
+    outcome: Outcome
+    """UNCHANGED when it was read; UNREACHABLE, UNKNOWN."""
+    reason: str
+    release: str | None
+    packages: tuple[PackageStatus, ...]
+    owed: tuple[str, ...]
+    lease: Lease | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """The release of a project on every target of an environment."""
+
+    project: str
+    environment: str | None
+    targets: tuple[TargetStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockRow:
+    """A target's lock. ``released`` is set when this command freed it."""
+
+    target: str
+    outcome: Outcome
+    lease: Lease | None
+    released: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """The host key a target shows, against what known_hosts holds."""
+
+    target: str
+    address: str
+    """The name known_hosts is asked for: ``host`` or ``[host]:port``."""
+    offered: Mapping[str, str]
+    """Fingerprint (``SHA256:…``) by key type."""
+    known: Mapping[str, str]
+    """What the file held before, likewise."""
+    lines: tuple[str, ...]
+    """The known_hosts lines that a yes would write."""
+    reason: str = ""
+    """Why no key could be fetched."""
+
+    @property
+    def is_new(self) -> bool:
+        return bool(self.offered) and not self.known
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.known) and any(self.known.get(kind) != print_ for kind, print_ in self.offered.items())
