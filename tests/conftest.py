@@ -1,0 +1,50 @@
+"""Fixtures for all tests: real OpenSSH servers on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.sshd import Sshd, make_key, why_no_login_shell, why_no_sshd
+
+MakeSshd = Callable[..., Sshd]
+SshdFarm = Callable[[int], list[Sshd]]
+
+
+@pytest.fixture(scope="session")
+def client_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key without passphrase that every test sshd lets in."""
+    if reason := why_no_sshd():
+        pytest.skip(reason)
+    return make_key(tmp_path_factory.mktemp("client") / "id_ed25519")
+
+
+@pytest.fixture
+def make_sshd(tmp_path: Path, client_key: Path) -> Iterator[MakeSshd]:
+    """Makes sshds: ``make_sshd(extra="MaxStartups 2:100:2", login_shell="/bin/csh")``; all are stopped at the end."""
+    made: list[Sshd] = []
+
+    def make(name: str = "", *, extra: str = "", login_shell: str | None = None) -> Sshd:
+        if login_shell is not None and (reason := why_no_login_shell()):
+            pytest.skip(reason)
+        folder = tmp_path / (name or f"sshd-{len(made) + 1}")
+        made.append(Sshd.create(folder, client_key, extra=extra, login_shell=login_shell))
+        return made[-1]
+
+    yield make
+    for sshd in made:
+        sshd.stop()
+
+
+@pytest.fixture
+def sshd(make_sshd: MakeSshd) -> Sshd:
+    """One running sshd."""
+    return make_sshd()
+
+
+@pytest.fixture
+def sshd_farm(make_sshd: MakeSshd) -> SshdFarm:
+    """``sshd_farm(5)``: that many running sshds, each with its own home, port and host key."""
+    return lambda count: [make_sshd() for _ in range(count)]
