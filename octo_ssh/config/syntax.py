@@ -1,0 +1,51 @@
+"""YAML syntax errors in words: what the parser says is about tokens, what the user needs is about quotes."""
+
+from __future__ import annotations
+
+import re
+
+def explain(text: str, line: int, column: int, context_line: int, problem: str) -> tuple[int, int, str]:
+    """Where (counted from 0) and what: the place to look at, and a message with what to do.
+
+    ``line`` and ``column`` are where the parser stopped, ``context_line`` where the construct it was in began,
+    ``problem`` the parser's own words, which are never shown.
+    """
+    lines = text.splitlines() or [""]
+    here = lines[line] if line < len(lines) else ""
+    if "\t" in here[: column + 1] and not here[:column].strip():
+        return line, here.index("\t"), "a tab is used to indent here: use spaces"
+    if "escape" in problem:
+        return line, column, "in double quotes a backslash starts an escape: double it, or use single quotes"
+    if "end of stream" in problem:
+        return context_line, _opening(lines, context_line, "\"'"), "a quote is opened here and never closed: close it"
+    if line >= len(lines) and problem.startswith(("did not find expected ',' or", "did not find expected node")):
+        start = context_line if context_line < len(lines) else len(lines) - 1
+        return start, _opening(lines, start, "[{"), "a bracket is opened here and never closed: close it"
+    for number in dict.fromkeys((line, context_line)):
+        if number < len(lines) and (at := _unquoted(lines[number])) is not None:
+            return number, at, "this is not YAML: quote this value"
+    return line, column, "this is not YAML: check the indentation and the ':' after each key"
+
+
+def _opening(lines: list[str], number: int, marks: str) -> int:
+    line = lines[number] if number < len(lines) else ""
+    return min((place for mark in marks if (place := line.find(mark)) >= 0), default=0)
+
+
+_RESERVED = re.compile(r"(?:^|[:\-,\[{]\s*)([@%`*&!][^\s,\]}].*)")
+_KEY_AND_VALUE = re.compile(r"\s*(?:- +)*(?:[^\s:#\"'\[{][^:#]*:\s+|- +)(\S.*)")
+_STARTS = "{[]}\"'-|>"
+"""Characters that begin something else than plain text."""
+
+
+def _unquoted(line: str) -> int | None:
+    """Where in a line the value begins that must be quoted to be read as text."""
+    if not line.strip() or line.lstrip().startswith("#"):
+        return None
+    if found := _RESERVED.search(line):
+        return found.start(1)
+    if not (found := _KEY_AND_VALUE.match(line)):
+        return None
+    value = found[1]
+    risky = value[0] in _STARTS or re.search(r":(?:\s|$)", value) or "${{" in value
+    return found.start(1) if risky else None
