@@ -52,10 +52,22 @@ class Reading(Program[R]):
 
 
 @dataclass(frozen=True, slots=True)
+class FileInput:
+    """A file of the controller whose content is sent: read in pieces as it goes out, never held whole."""
+
+    path: str
+    size: int
+    """Bytes. A file that turns out shorter is an error; longer, the rest is not sent."""
+
+
+Input = bytes | Secret | FileInput
+
+
+@dataclass(frozen=True, slots=True)
 class Acting(Program[R]):
     """A program that may change the target."""
 
-    input: tuple[bytes | Secret, ...] = field(default=(), repr=False)
+    input: tuple[Input, ...] = field(default=(), repr=False)
     """Sent after the program has said that it is up. Lengths are among the words."""
 
 

@@ -1,0 +1,193 @@
+"""How a program and its reply travel (SPEC section 7): pure framing, shared by every transport.
+
+What is sent on the standard input of ``sh -s``::
+
+    # octo-ssh <bytes of the parameters> <bytes of the block> <sha256 of the block>
+    set -- 'NONCE' 'word' …
+    { BODY
+    exit; }
+
+Raw input follows only after the program has said that it is up: dash reads ahead. What comes back::
+
+    (noise of rc files) NONCE up⏎ NONCE <section>⏎ bytes … NONCE <section>⏎ bytes … NONCE end <status>⏎
+
+A marker may stand anywhere in the stream: the nonce is 128 random bits that nothing on the target is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from octo_ssh.model.program import Program, Reply, Sudo
+
+EXEC_REQUEST = "sh -s"
+"""The one exec request that is ever made of an sshd."""
+
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+MAX_SECTIONS = 100_000
+STREAMED = "output"
+"""The section that is handed on as it comes and not kept."""
+
+_MAX_WORD_BYTES = 100_000
+_NOISE_BYTES = 2048
+_NAME = re.compile(rb"[a-z][a-z0-9_.-]{0,63}\Z")
+_END = re.compile(rb"end ([0-9]{1,3})\Z")
+_MAX_MARKER_BYTES = 80
+
+_SUDO_BODY = """exec sudo -H -S -p "[octo-$1] " -u "$2" -- sh -c 'printf "%s sudo\\n" "$1"; exec sh -s' octo "$1\""""
+
+
+def quoted(word: str) -> bytes:
+    """The word as the shell must read it. Raises ValueError for a NUL, which no shell can hold."""
+    raw = word.encode("utf-8", "surrogateescape")
+    if b"\0" in raw:
+        raise ValueError("a NUL byte cannot be sent to a target")
+    return b"'" + raw.replace(b"'", b"'\\''") + b"'"
+
+
+def program_text(program: Program[object], nonce: str) -> bytes:
+    """The bytes that make a ``sh -s`` run the program. Raises ValueError for words that cannot be sent."""
+    return _framed(program.body, (nonce, *program.words))
+
+
+def sudo_text(sudo: Sudo, nonce: str) -> bytes:
+    """The bytes that turn a ``sh -s`` into one of another user, which says ``NONCE sudo`` when it is there.
+
+    sudo asks for a password on standard error with ``sudo_prompt(nonce)``, and only if it wants one.
+    """
+    return _framed(_SUDO_BODY, (nonce, sudo.user))
+
+
+def sudo_prompt(nonce: str) -> bytes:
+    return f"[octo-{nonce}] ".encode("ascii")
+
+
+def sudo_greeting(nonce: str) -> bytes:
+    return f"{nonce} sudo\n".encode("ascii")
+
+
+def block_of(body: str) -> bytes:
+    """The fixed part of a program: what a gate on the target may know by its digest (SPEC section 9)."""
+    return b"{ " + body.encode("utf-8") + b"\nexit; }\n"
+
+
+def _framed(body: str, words: tuple[str, ...]) -> bytes:
+    params = b"set -- " + b" ".join(map(quoted, words)) + b"\n"
+    if len(params) > _MAX_WORD_BYTES:
+        raise ValueError(f"the parameters of a program take {len(params)} bytes; {_MAX_WORD_BYTES} is the most")
+    block = block_of(body)
+    digest = hashlib.sha256(block).hexdigest()
+    return f"# octo-ssh {len(params)} {len(block)} {digest}\n".encode("ascii") + params + block
+
+
+class ReplyParser:
+    """Turns standard output, chunk by chunk, into sections. What comes from a target is bounded and may lie.
+
+    ``feed`` raises ValueError for a stream that no program of ours prints.
+    """
+
+    def __init__(
+        self, nonce: str, on_output: Callable[[bytes], None] | None = None, *, max_bytes: int = MAX_REPLY_BYTES
+    ) -> None:
+        self._mark = nonce.encode("ascii") + b" "
+        self._up = self._mark + b"up\n"
+        self._on_output = on_output
+        self._left = max_bytes
+        self._max_bytes = max_bytes
+        self._pending = b""
+        self._name: str | None = None
+        self._parts: list[bytes] = []
+        self._sections: list[tuple[str, bytes]] = []
+        self.is_up = False
+        self.status: int | None = None
+        """The program's own status, once its end marker was seen."""
+        self.noise = b""
+        """The last of what was printed before the program was up: shown to people when it never is."""
+
+    @property
+    def ended(self) -> bool:
+        return self.status is not None
+
+    def reply(self, stderr: bytes = b"") -> Reply:
+        """The whole reply, after the end marker."""
+        if self.status is None:
+            raise ValueError("the program has not ended")
+        return Reply(self.status, tuple(self._sections), stderr)
+
+    def feed(self, chunk: bytes) -> None:
+        if self.ended:
+            return
+        data = self._pending + chunk
+        self._pending = b""
+        if not self.is_up:
+            rest = self._await_up(data)
+            if rest is None:
+                return
+            data = rest
+        self._consume(data)
+
+    def _await_up(self, data: bytes) -> bytes | None:
+        """What follows ``NONCE up``, or None as long as it has not come."""
+        at = data.find(self._up)
+        if at < 0:
+            keep = _prefix_at_end(data, self._up)
+            self.noise = (self.noise + data[: len(data) - keep])[-_NOISE_BYTES:]
+            self._pending = data[len(data) - keep :]
+            return None
+        self.noise = (self.noise + data[:at])[-_NOISE_BYTES:]
+        self.is_up = True
+        return data[at + len(self._up) :]
+
+    def _consume(self, data: bytes) -> None:
+        start = 0
+        while not self.ended:
+            at = data.find(self._mark, start)
+            if at < 0:
+                keep = _prefix_at_end(data, self._mark)
+                self._take(data[start : max(start, len(data) - keep)])
+                self._pending = data[max(start, len(data) - keep) :]
+                return
+            line_end = data.find(b"\n", at)
+            self._take(data[start:at])
+            if line_end < 0:
+                if len(data) - at > _MAX_MARKER_BYTES:
+                    raise ValueError("a marker in the reply has no end")
+                self._pending = data[at:]
+                return
+            self._turn(data[at + len(self._mark) : line_end])
+            start = line_end + 1
+
+    def _take(self, content: bytes) -> None:
+        if not content or self._name is None:
+            return
+        if self._name == STREAMED:
+            if self._on_output is not None:
+                self._on_output(content)
+            return
+        self._left -= len(content)
+        if self._left < 0:
+            raise ValueError(f"the reply is larger than {self._max_bytes} bytes")
+        self._parts.append(content)
+
+    def _turn(self, marker: bytes) -> None:
+        """A marker: the section before it is complete."""
+        if self._name is not None and self._name != STREAMED:
+            self._sections.append((self._name, b"".join(self._parts)))
+        self._parts = []
+        end = _END.match(marker)
+        if end:
+            self.status = int(end.group(1))
+            return
+        if not _NAME.match(marker) or len(self._sections) >= MAX_SECTIONS:
+            raise ValueError(f"not a marker of a reply: {marker[:_MAX_MARKER_BYTES]!r}")
+        self._name = marker.decode("ascii")
+
+
+def _prefix_at_end(data: bytes, mark: bytes) -> int:
+    """How many bytes at the end of ``data`` may be the beginning of ``mark``."""
+    for length in range(min(len(mark) - 1, len(data)), 0, -1):
+        if data.endswith(mark[:length]):
+            return length
+    return 0
