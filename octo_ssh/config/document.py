@@ -32,7 +32,7 @@ class Scalar:
     ``quoted`` is true for quoted and block (``|``, ``>``) text, which is never anything but a string.
     """
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     position: Position
     text: str
     quoted: bool = False
@@ -81,9 +81,7 @@ def plain(node: Node) -> Any:
             return {key: plain(entry.value) for key, entry in items.items()}
 
 
-def read_document(
-    path: str | os.PathLike[str], problems: Problems, *, named_at: Position | None = None
-) -> Node | None:
+def read_document(path: str | os.PathLike[str], problems: Problems, *, named_at: Position | None = None) -> Node | None:
     """The document in a file, or None after adding what is wrong with it.
 
     ``named_at`` is where another file names this one: a file that cannot be read is reported there.
@@ -99,10 +97,8 @@ def read_bytes(file: str, problems: Problems, *, named_at: Position | None = Non
     subject = f"the file '{file}'" if named_at else "this file"
     try:
         with open(file, "rb") as stream:
-            if os.fstat(stream.fileno()).st_size > MAX_BYTES:
-                data = None
-            else:
-                data = stream.read(MAX_BYTES + 1)
+            too_large = os.fstat(stream.fileno()).st_size > MAX_BYTES
+            data = b"" if too_large else stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         problems.add(where, f"{subject} does not exist: check the path")
         return None
@@ -115,7 +111,7 @@ def read_bytes(file: str, problems: Problems, *, named_at: Position | None = Non
     except (OSError, ValueError) as error:
         problems.add(where, f"{subject} cannot be read: {getattr(error, 'strerror', None) or error}")
         return None
-    if data is None or len(data) > MAX_BYTES:
+    if too_large or len(data) > MAX_BYTES:
         problems.add(where, f"{subject} is larger than {MAX_BYTES // 1024 // 1024} MiB: split it")
         return None
     return data
@@ -224,7 +220,7 @@ class _Composer:
         """``depth`` is that of this node; the root has 1."""
         position = self._at(event)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event.anchor, position, depth)
+            return self._alias(str(event.anchor), position, depth)
         self._spend(1, depth, position)
         _refuse_tag(event, position)
         if event.anchor:
@@ -306,8 +302,7 @@ def _refuse_tag(event: Any, position: Position) -> None:
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "false": False}
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 _NAN = frozenset({".nan", ".NaN", ".NAN"})
@@ -321,7 +316,7 @@ def _scalar(event: Any, position: Position) -> Scalar:
     return Scalar(_resolve(text, position), position, text)
 
 
-def _resolve(text: str, position: Position) -> None | bool | int | float | str:
+def _resolve(text: str, position: Position) -> bool | int | float | str | None:
     """A plain scalar's value by the YAML 1.2 core schema, where a number never has leading zeros."""
     if text in _NULL:
         return None
@@ -330,15 +325,13 @@ def _resolve(text: str, position: Position) -> None | bool | int | float | str:
     if text[0] not in "-+.0123456789":
         return text
     if len(text) > _MAX_DIGITS:
-        if _FLOAT.fullmatch(text) or _HEX.fullmatch(text):
+        if _FLOAT.fullmatch(text) or _BASED.fullmatch(text):
             raise _Wrong(position, "this number is too long: to write text, quote this value")
         return text
     if _INT.fullmatch(text):
         return int(text)
-    if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
-    if _HEX.fullmatch(text):
-        return int(text[2:], 16)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):

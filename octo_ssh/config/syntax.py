@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+
 def explain(text: str, line: int, column: int, context_line: int, problem: str) -> tuple[int, int, str]:
     """Where (counted from 0) and what: the place to look at, and a message with what to do.
 

@@ -1,0 +1,242 @@
+"""Located validation: pydantic models that are fed document nodes, not plain data.
+
+A *shape* is a pydantic model of one map of a file. Its fields have the types of this module: each receives the node
+itself, so that a mistake is reported where it stands, in the words of this product, and a value that needs its
+position later (a template, a secret, a variable) keeps its node as ``Raw``. The shapes are the one definition of
+keys, types, defaults and descriptions.
+
+::
+
+    class Become(Shape):
+        user: Str = Field("root", description="Who to become.", examples=["app"])
+        password: Raw | None = Field(None, description="The sudo password: a value with a source.")
+
+    become = validate(node, Become, problems)       # None after adding what is wrong
+    become.at("user")                               # Position of the value; of the map where the key is not there
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, core_schema
+
+from octo_ssh.config import values
+from octo_ssh.config.document import Mapping, Node, Scalar, Sequence, plain
+from octo_ssh.config.problems import Problems, nearest, quoted_list
+from octo_ssh.errors import Position
+from octo_ssh.model.plan import Budget
+from octo_ssh.model.values import Template
+
+T = TypeVar("T")
+_KINDS = {Scalar: "(value)", Sequence: "(list)", Mapping: "(map)"}
+
+
+def wrong(message: str, position: Position | None = None) -> PydanticCustomError:
+    """The error a shape's own validator raises. ``position`` where the node's own will not do."""
+    return PydanticCustomError("octo", "{message}", {"message": message, "position": position})
+
+
+def leaf(read: Callable[[Node], Any]) -> Callable[[Any], Any]:
+    """A validator from a reader that raises BadValue."""
+
+    def validator(node: Any) -> Any:
+        try:
+            return read(node)
+        except values.BadValue as bad:
+            raise wrong(bad.message, bad.position) from None
+
+    return validator
+
+
+def _items(node: Any) -> tuple[Node, ...]:
+    if not isinstance(node, Sequence):
+        raise wrong("must be a list: write it as [one, two], or each after a '- '")
+    return node.items
+
+
+def _one_or_many(node: Any) -> tuple[Node, ...]:
+    return node.items if isinstance(node, Sequence) else (node,)
+
+
+def _table(node: Any) -> dict[str, Node]:
+    if isinstance(node, Scalar) and node.value is None:
+        return {}
+    if not isinstance(node, Mapping):
+        raise wrong("must be a map: name: value")
+    return {key: entry.value for key, entry in node.items.items()}
+
+
+class _OneOrManySchema:
+    """JSON schema of a list that may be written as its one item."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        listed = handler(schema)
+        return {"anyOf": [listed.get("items", {}), listed]}
+
+
+Str = Annotated[str, BeforeValidator(leaf(values.plain_text))]
+"""Plain text: a number or a template is refused."""
+AnyText = Annotated[str, BeforeValidator(leaf(values.any_text))]
+"""Text with whatever it holds, templates untouched."""
+Shell = Annotated[str, BeforeValidator(leaf(values.shell_text))]
+"""Shell, which is never a template."""
+Flag = Annotated[bool, BeforeValidator(leaf(values.flag))]
+WholeNumber = Annotated[int, BeforeValidator(leaf(values.whole_number))]
+"""Add Field(ge=…, le=…) for bounds."""
+Text = Annotated[str | Template, PlainValidator(leaf(values.template_text)), WithJsonSchema({"type": "string"})]
+"""Text that may be a template."""
+Seconds = Annotated[
+    float,
+    PlainValidator(leaf(values.duration_s)),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"}),
+]
+"""A duration with its unit, as seconds."""
+TargetBudget = Annotated[
+    Budget,
+    PlainValidator(leaf(values.budget)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9.]+%$"}]}),
+]
+"""A number of targets or a share of them."""
+Raw = Annotated[Scalar | Sequence | Mapping, PlainValidator(lambda node: node), WithJsonSchema({})]
+"""The node itself, for whoever reads it further: variables, values with a source."""
+Items = Annotated[tuple[T, ...], BeforeValidator(_items)]
+OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_one_or_many), _OneOrManySchema()]
+Table = Annotated[dict[str, T], BeforeValidator(_table)]
+
+
+def by_kind(expected: str) -> Discriminator:
+    """For a union that tells its members apart by the node's kind: mark them ``Tag("(value)")``, ``Tag("(list)")``,
+    ``Tag("(map)")``. ``expected`` completes "must be …"."""
+    return Discriminator(
+        lambda node: _KINDS.get(type(node)), custom_error_type="octo", custom_error_message=f"must be {expected}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NotBuilt:
+    """Marks a field whose effect is not built yet: refused at its key, unless the value asks for nothing."""
+
+    harmless: tuple[object, ...] = ()
+
+
+class Shape(BaseModel):
+    """A map of a file with known keys. An empty value counts as an empty map."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=())
+    _node: Mapping = PrivateAttr()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_node(cls, node: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if isinstance(node, Scalar) and node.value is None:
+            node = Mapping({}, node.position)
+        if not isinstance(node, Mapping):
+            raise wrong("must be a map: key: value")
+        problems: Any = info.context
+        shape = handler(_known_entries(cls, node, problems))
+        shape._node = node
+        return shape
+
+    @property
+    def position(self) -> Position:
+        return self._node.position
+
+    def at(self, key: str) -> Position:
+        """Where the value at a key stands; where the map stands if it has no such key."""
+        found = self._node.get(key)
+        return found.position if found else self._node.position
+
+    def key_at(self, key: str) -> Position:
+        """Where the key itself stands; where the map stands if it has no such key."""
+        entry = self._node.items.get(key)
+        return entry.key if entry else self._node.position
+
+    def has(self, key: str) -> bool:
+        """Whether the key is written in the file."""
+        return key in self._node.items
+
+
+def _known_entries(shape: type[Shape], node: Mapping, problems: Problems) -> dict[str, Node]:
+    """The entries whose keys the shape knows and whose effect is built; the others are added to ``problems``."""
+    fields = {field.alias or name: field for name, field in shape.model_fields.items()}
+    known: dict[str, Node] = {}
+    for key, entry in node.items.items():
+        field = fields.get(key)
+        if field is None:
+            hint = nearest(key, fields) or f": known here are {quoted_list(sorted(fields), most=30)}"
+            problems.add(entry.key, f"unknown key '{key}'{hint}")
+            continue
+        mark = next((mark for mark in field.metadata if isinstance(mark, NotBuilt)), None)
+        if mark and not _is_harmless(entry.value, mark):
+            problems.add(entry.key, values.not_built(f"'{key}'"))
+            continue
+        known[key] = entry.value
+    return known
+
+
+def _is_harmless(node: Node, mark: NotBuilt) -> bool:
+    return isinstance(node, Scalar) and (type(node.value), node.value) in [(type(it), it) for it in mark.harmless]
+
+
+S = TypeVar("S", bound=Shape)
+
+
+def validate(node: Node, shape: type[S], problems: Problems) -> S | None:
+    """The shape of a node, or None after adding every mistake in it at its own position."""
+    before = len(problems)
+    try:
+        valid = shape.model_validate(node, context=problems)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_input=False):
+            position, message = _located(node, item)
+            problems.add(position, message)
+        return None
+    return None if len(problems) > before else valid
+
+
+def _located(root: Node, error: Any) -> tuple[Position, str]:
+    """The place and the words of one of pydantic's errors."""
+    node, subject = root, "this"
+    for part in error["loc"]:
+        match node, part:
+            case Mapping(items=items), str() if part in items:
+                node, subject = items[part].value, f"'{part}'"
+            case Sequence(items=items), int():
+                node, subject = items[part], f"each of {subject}" if not subject.startswith("each") else subject
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return node.position, f"the key '{error['loc'][-1]}' is missing here: add it"
+        case "octo":
+            message = context.get("message") or error["msg"]
+        case "literal_error":
+            words = re.findall(r"'([^']*)'", context["expected"])
+            message = f"must be {context['expected']}{nearest(str(plain(node)), words)}"
+        case "greater_than_equal":
+            message = f"must be at least {context['ge']}"
+        case "less_than_equal":
+            message = f"must be at most {context['le']}"
+        case _:
+            message = f"cannot be read: {error['msg']}"
+    position = context.get("position") or node.position
+    return position, f"{subject} {message}" if message.startswith(("must", "cannot be read")) else message
