@@ -93,6 +93,10 @@ class PackageWork:
     """Entries in the current release that nobody packaged: named and left."""
     repaired: tuple[str, ...] = ()
     """Entries of the current release that differ from its manifest."""
+    lacking_files: int | None = None
+    """How many files' contents the target lacks against ``base``; None: not worked out."""
+    lacking_bytes: int | None = None
+    """Their size, before compression: what a push sends at most."""
 
 
 Work = ScriptWork | ProbeWork | PackageWork
