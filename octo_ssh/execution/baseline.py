@@ -1,0 +1,93 @@
+"""How a target's baseline changes as a run goes on. Pure: each function gives a new baseline.
+
+The baseline is written together with the journal line that tells the same (SPEC section 4, "Consequences"): what is
+owed is noted before the act that causes it and cleared when it was done, so a kill between the two leaves a debt that
+the next apply sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+
+
+def decided(baseline: Baseline, release: str | None, steps: tuple[str, ...]) -> Baseline:
+    """The steps of this release that a run has decided to do; what an earlier run of it left undone stays due."""
+    key = release or ""
+    left = baseline.due.get(key, ())
+    return _with_due(baseline, key, (*left, *(step for step in steps if step not in left)))
+
+
+def settled(baseline: Baseline, release: str | None, step: str) -> Baseline:
+    """The step is no longer due."""
+    key = release or ""
+    return _with_due(baseline, key, tuple(left for left in baseline.due.get(key, ()) if left != step))
+
+
+def _with_due(baseline: Baseline, key: str, steps: tuple[str, ...]) -> Baseline:
+    due = {name: left for name, left in baseline.due.items() if name != key}
+    if steps:
+        due[key] = steps
+    return replace(baseline, due=due)
+
+
+def script_succeeded(baseline: Baseline, *, step: str, digest: str, release: str | None, run: str) -> Baseline:
+    """A run step ended well. Without a digest (a runbook) nothing is remembered of it."""
+    after = settled(baseline, release, step)
+    if not digest:
+        return after
+    return replace(after, done={**after.done, digest: Done(step, release or "", run)})
+
+
+def check_ended(baseline: Baseline, *, step: str, release: str | None, passed: bool) -> Baseline:
+    """A check step saw what it waits for, or did not within its time."""
+    after = settled(baseline, release, step) if passed else baseline
+    return replace(
+        after,
+        passed_checks=after.passed_checks | {step} if passed else after.passed_checks - {step},
+        failed_checks=after.failed_checks - {step} if passed else after.failed_checks | {step},
+    )
+
+
+def switching(baseline: Baseline, *, release: str, debts: tuple[Owed, ...]) -> Baseline:
+    """``current`` is about to move: what follows from it is owed, and other releases' successes no longer count."""
+    step = debts[0].step if debts else None
+    return replace(
+        baseline,
+        release=release,
+        done={digest: done for digest, done in baseline.done.items() if done.release == release},
+        owed=(*(debt for debt in baseline.owed if debt.step != step), *debts),
+    )
+
+
+def paid(baseline: Baseline, *, step: str, what: str) -> Baseline:
+    """One consequence of a step was seen to happen."""
+    return replace(
+        baseline, owed=tuple(debt for debt in baseline.owed if (debt.step, debt.what) != (step, what))
+    )
+
+
+def package_succeeded(
+    baseline: Baseline, *, step: str, package: str, release: str, state: PackageBaseline, keep: tuple[str, ...]
+) -> Baseline:
+    """The package's new release is current, active and verified."""
+    before = baseline.packages.get(package)
+    history = () if before is None else before.history
+    if before is not None and before.folder != state.folder and before.to == state.to:
+        history = (before.folder, *history)
+    history = tuple(dict.fromkeys(name for name in history if name in keep and name != state.folder))
+    after = settled(baseline, release, step)
+    return replace(
+        after,
+        release=release,
+        packages={**after.packages, package: replace(state, history=history)},
+        owed=tuple(debt for debt in after.owed if debt.step != step),
+    )
+
+
+def returning(baseline: Baseline, *, step: str, release: str | None, debts: tuple[Owed, ...]) -> Baseline:
+    """``verify`` failed: ``current`` is about to go back to ``release``, which is then to be activated."""
+    return replace(
+        baseline, release=release, owed=(*(debt for debt in baseline.owed if debt.step != step), *debts)
+    )

@@ -1,0 +1,161 @@
+"""A target that a run holds: its session, its lease, its memory. Everything is written down here, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from octo_ssh.errors import RemoteError, TargetError
+from octo_ssh.execution.context import RunContext
+from octo_ssh.model.inventory import Target
+from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
+from octo_ssh.model.observed import Baseline, Lease, Observed
+from octo_ssh.model.program import Sudo
+from octo_ssh.remote import lock as lock_programs
+from octo_ssh.remote.record import record as record_program
+from octo_ssh.transport.session import Session
+
+TTL_S = 90
+RENEW_S = 30
+
+
+@dataclass(slots=True)
+class Hold:
+    """One target of a run, from its lease to its release. All writes of its journal go through ``record``."""
+
+    context: RunContext
+    target: Target
+    session: Session
+    observed: Observed
+    token: str
+    baseline: Baseline = field(init=False)
+    lost: str = field(default="", init=False)
+    """Why the lease is no longer ours; empty while it is."""
+    gone: bool = field(default=False, init=False)
+    """The target has left the run."""
+    _head: str = field(init=False)
+    _epoch: int = field(default=0, init=False)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _renewal: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.baseline = self.observed.baseline
+        self._head = self.observed.journal.head
+
+    @property
+    def root(self) -> str:
+        return self.observed.facts.root
+
+    def sudo(self, user: str | None) -> Sudo | None:
+        """How to become ``user`` here; None where the login already is that user."""
+        if user is None or user == self.observed.facts.user:
+            return None
+        password = self.target.become.password
+        return Sudo(user, None if password is None else self.context.secrets.reveal(password))
+
+    async def acquire(self, *, line: Mapping[str, Any], baseline: Baseline) -> Lease | None | lock_programs.Moved:
+        """Take the lease and write down what was decided.
+
+        None: it is ours. A Lease: somebody holds it. Moved: the journal went on since this target was observed.
+        """
+        identity = self.context.identity
+        text = self._line(line)
+        answer = await self.session.act(
+            lock_programs.acquire(
+                self.root,
+                project=identity.project,
+                environment=identity.environment,
+                run=identity.run,
+                token=self.token,
+                ttl_s=TTL_S,
+                who=identity.holder(),
+                expect_head=self._head,
+                lines=(text,),
+                baseline=baseline_text(baseline),
+            )
+        )
+        match answer:
+            case lock_programs.Held(lease):
+                return lease
+            case lock_programs.Moved():
+                return answer
+            case lock_programs.Acquired(epoch):
+                self._epoch, self.baseline, self._head = epoch, baseline, line_sha256(text)
+                self._renewal = asyncio.create_task(self._renew())
+                return None
+
+    async def record(self, line: Mapping[str, Any], baseline: Baseline) -> None:
+        """Write a journal line and the baseline that it leads to; on disk when this returns."""
+        async with self._writing:
+            text = self._line(line)
+            identity = self.context.identity
+            await self.session.act(
+                record_program(
+                    self.root,
+                    project=identity.project,
+                    environment=identity.environment,
+                    lines=(text,),
+                    baseline=baseline_text(baseline),
+                )
+            )
+            self.baseline, self._head = baseline, line_sha256(text)
+
+    async def release(self, outcome: str) -> None:
+        """Give the lease back, with a last line of how the run ended here. Never raises: the lease expires anyway."""
+        if self._renewal is None:
+            return
+        self._renewal.cancel()
+        await asyncio.gather(self._renewal, return_exceptions=True)
+        if self.lost:
+            return
+        identity = self.context.identity
+        release = f" {identity.release}" if identity.release else ""
+        line = self._line({"what": "run ended", "outcome": outcome})
+        try:
+            await self.session.act(
+                lock_programs.release(
+                    self.root,
+                    epoch=self._epoch,
+                    token=self.token,
+                    run=identity.run,
+                    project=identity.project,
+                    environment=identity.environment,
+                    lines=(line,),
+                    baseline=None,
+                    syslog=f"{identity.user}@{identity.host} applied {identity.project}{release}: {outcome}"
+                    f" (run {identity.run})",
+                ),
+                timeout_s=20,
+            )
+        except TargetError as error:
+            self.lost = error.message
+
+    def _line(self, fields: Mapping[str, Any]) -> bytes:
+        identity = self.context.identity
+        return journal_line(
+            self._head,
+            {
+                "at": self.context.now(),
+                "by": {"user": identity.user, "host": identity.host, "login": self.observed.facts.user},
+                "run": identity.run,
+                "project": identity.project,
+                "environment": identity.environment,
+                "release": identity.release,
+                **fields,
+            },
+        )
+
+    async def _renew(self) -> None:
+        """Keep the lease alive until it is given back; note when it is no longer ours."""
+        while not self.lost:
+            await asyncio.sleep(RENEW_S)
+            try:
+                await self.session.act(
+                    lock_programs.renew(self.root, epoch=self._epoch, token=self.token, ttl_s=TTL_S), timeout_s=RENEW_S
+                )
+            except RemoteError as error:
+                self.lost = error.message
+            except TargetError:
+                continue  # the step that runs will see the loss for itself

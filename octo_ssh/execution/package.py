@@ -1,0 +1,146 @@
+"""The package step: switch ``current``, activate, verify, and go back when that fails (SPEC sections 6 and 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from octo_ssh.execution import baseline
+from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
+from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.probe import probe
+from octo_ssh.execution.push import lay_out
+from octo_ssh.execution.script import moved, run_script
+from octo_ssh.model.observed import Owed, PackageBaseline
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import Step
+from octo_ssh.model.work import PackageWork
+from octo_ssh.remote.prune import prune
+from octo_ssh.remote.switch import switch
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One package step on one target."""
+
+    context: RunContext
+    hold: Hold
+    step: Step
+    work: PackageWork
+    voice: StepVoice
+
+    async def run(self, *, built: bool) -> StepEnd:
+        """Make the release current, active and verified, or leave the target at the one before.
+
+        Before the switch an interrupt ends the step; after it the step finishes or returns. Raises ConnectionLost
+        and the other TargetErrors.
+        """
+        work = self.work
+        if work.build and not built:
+            self.voice.note(f"laying out {work.folder}")
+            await lay_out(self.context, self.hold, self.step.id, work)
+        if self.context.interrupted:
+            return StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
+        fingerprint = await self._switch(work.folder) if work.switch else None
+        failure = await self._activate_and_verify()
+        if failure is None:
+            await self._succeeded(fingerprint)
+            return StepEnd(Outcome.CHANGED, f"now at {work.folder}")
+        if not work.switch:
+            await self._tell("step ended", outcome="failed", after=self.hold.baseline)
+            return StepEnd(Outcome.FAILED, failure.reason, failure.status, failure.tail)
+        return await self._go_back(failure)
+
+    async def _switch(self, folder: str) -> str:
+        debts = tuple(
+            self._owed(what, self._release)
+            for what, wanted in (("activate", self.work.activate), ("verify", self.work.verify))
+            if wanted is not None
+        )
+        await self._tell(
+            "switching", folder=folder, after=baseline.switching(self.hold.baseline, release=self._release, debts=debts)
+        )
+        return await self._point_current_at(folder)
+
+    async def _point_current_at(self, folder: str | None) -> str:
+        return await self.hold.session.act(
+            switch(self.work.to, folder), sudo=self.hold.sudo(self.work.sudo_user)
+        )
+
+    async def _activate_and_verify(self) -> StepEnd | None:
+        """None when all went well."""
+        work = self.work
+        activate = work.switch or "activate" in work.owed
+        if work.activate is not None and activate:
+            self.voice.note("activating")
+            end = await run_script(self.hold, work.activate, self.voice)
+            if end.outcome is not Outcome.CHANGED:
+                return StepEnd(Outcome.FAILED, f"activate: {end.reason}", end.status, end.tail)
+            after = baseline.paid(self.hold.baseline, step=self.step.id, what="activate")
+            await self._tell("activated", after=after)
+        if work.verify is not None and (activate or "verify" in work.owed):
+            self.voice.note("verifying")
+            end = await probe(self.hold, work.verify, self.voice)
+            if end.outcome is not Outcome.UNCHANGED:
+                return StepEnd(Outcome.FAILED, f"verify: {end.reason}", end.status, end.tail)
+        return None
+
+    async def _succeeded(self, fingerprint: str | None) -> None:
+        work = self.work
+        before = self.hold.baseline.packages.get(work.package)
+        state = PackageBaseline(
+            to=work.to,
+            folder=work.folder,
+            manifest_sha256=work.manifest.sha256,
+            fingerprint=fingerprint or (before.fingerprint if before else ""),
+        )
+        after = baseline.package_succeeded(
+            self.hold.baseline,
+            step=self.step.id,
+            package=work.package,
+            release=self._release,
+            state=state,
+            keep=work.keep,
+        )
+        await self._tell(
+            "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, after=after
+        )
+        await self.hold.session.act(
+            prune(work.to, keep=(work.folder, *work.keep)), sudo=self.hold.sudo(work.sudo_user)
+        )
+
+    async def _go_back(self, failure: StepEnd) -> StepEnd:
+        """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
+        old, activate = self.work.previous, self.work.activate
+        release = self.hold.observed.baseline.release
+        self.voice.note(f"going back to {old}" if old else "taking the first release back")
+        debts = () if old is None or activate is None else (self._owed("activate", release or old),)
+        await self._tell(
+            "returning",
+            folder=old,
+            after=baseline.returning(self.hold.baseline, step=self.step.id, release=release, debts=debts),
+        )
+        await self._point_current_at(old)
+        reason = failure.reason + (f"; back at {old}" if old else "; nothing is current, as before")
+        if old is not None and activate is not None:
+            folder = f"{self.work.to.rstrip('/')}/releases/{old}"
+            again = moved(activate, package=self.work.package, folder=folder, release=release or old)
+            end = await run_script(self.hold, again, StepVoice(self.context, self.step.id, self.hold.target.name))
+            if end.outcome is Outcome.CHANGED:
+                after = baseline.paid(self.hold.baseline, step=self.step.id, what="activate")
+            else:
+                after = self.hold.baseline
+                reason += f", but its activate failed: {end.reason}"
+        else:
+            after = self.hold.baseline
+        await self._tell("returned", outcome="failed", folder=old, after=after)
+        return StepEnd(Outcome.FAILED, reason, failure.status, failure.tail)
+
+    @property
+    def _release(self) -> str:
+        return self.context.identity.release or ""
+
+    def _owed(self, what: str, release: str) -> Owed:
+        return Owed(self.step.id, self.work.package, release, what, self.work.previous)
+
+    async def _tell(self, what: str, *, after: baseline.Baseline, **fields: str | None) -> None:
+        await self.hold.record({"what": what, "step": self.step.id, "package": self.work.package, **fields}, after)

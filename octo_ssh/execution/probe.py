@@ -1,0 +1,49 @@
+"""Waits on the target until a URL answers or a command succeeds."""
+
+from __future__ import annotations
+
+from octo_ssh.errors import TargetTimeout
+from octo_ssh.execution.context import StepEnd, StepVoice
+from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.script import environment, script_text
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.work import HttpWork, ProbeWork
+from octo_ssh.remote.probe import probe_command, probe_http
+
+SPARE_S = 15.0
+"""What the target may take beyond ``within`` to tell us, before we stop listening."""
+
+
+async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
+    """UNCHANGED when it came true in time, else FAILED with the last answer.
+
+    Raises ConnectionLost, RemoteError, SecretError.
+    """
+    match work.what:
+        case HttpWork(url, contains):
+            what = f"{url} did not answer as it should"
+            program = probe_http(url, contains=contains, within_s=work.within_s, every_s=work.every_s)
+        case script:
+            what = "the command did not succeed"
+            program = probe_command(
+                hold.root,
+                run=voice.context.identity.run,
+                env=environment(script, voice.context),
+                script=script_text(script),
+                cwd=script.cwd,
+                within_s=work.within_s,
+                every_s=work.every_s,
+            )
+    voice.listen()
+    failure = f"{what} within {work.within_s:g} s"
+    try:
+        result = await hold.session.act(
+            program, sudo=hold.sudo(work.sudo_user), timeout_s=work.within_s + SPARE_S, on_output=voice.output
+        )
+    except TargetTimeout:
+        return StepEnd(Outcome.FAILED, failure, tail=voice.tail())
+    if result.passed:
+        voice.tail()
+        return StepEnd(Outcome.UNCHANGED, "passed", 0)
+    voice.output(result.last)
+    return StepEnd(Outcome.FAILED, failure, result.status, voice.tail())

@@ -1,0 +1,90 @@
+"""Runs a script on a target: its environment is put together here, its secrets are read now and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from octo_ssh.config.templates import render_late
+from octo_ssh.errors import TargetTimeout
+from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
+from octo_ssh.execution.hold import Hold
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import PackageScript
+from octo_ssh.model.values import Secret, SecretRef, shell_name
+from octo_ssh.model.work import LateText, ScriptValue, ScriptWork
+from octo_ssh.remote.script import script as script_program
+
+
+async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
+    """Run it once. CHANGED when it returned 0, else FAILED with its status and last lines.
+
+    Raises ConnectionLost, RemoteError, SecretError.
+    """
+    env = environment(work, voice.context)
+    voice.listen()
+    try:
+        result = await hold.session.act(
+            script_program(
+                hold.root,
+                run=voice.context.identity.run,
+                env=env,
+                script=script_text(work),
+                cwd=work.cwd,
+            ),
+            sudo=hold.sudo(work.sudo_user),
+            timeout_s=work.timeout_s,
+            on_output=voice.output,
+        )
+    except TargetTimeout:
+        return StepEnd(
+            Outcome.FAILED, f"not done within {work.timeout_s:g} s: its processes were ended", tail=voice.tail()
+        )
+    tail = voice.tail()
+    if result.status == 0:
+        return StepEnd(Outcome.CHANGED, "ran", 0, tail)
+    return StepEnd(Outcome.FAILED, result.reason or f"exit status {result.status}", result.status, tail)
+
+
+def script_text(work: ScriptWork) -> str:
+    """What is fed to the interpreter."""
+    match work.script:
+        case PackageScript(package, path):
+            return f'exec "$OCTO_RELEASE_DIR_{shell_name(package).upper()}"/{_quoted(path)}\n'
+        case str(text):
+            return text
+
+
+def environment(work: ScriptWork, context: RunContext) -> Mapping[str, str | Secret]:
+    """Every variable of a script (SPEC section 4, "Environment of a script")."""
+    env = {name: _value(value, context) for name, value in work.env.items()}
+    for package, folder in work.release_dirs.items():
+        env[f"OCTO_RELEASE_DIR_{shell_name(package).upper()}"] = folder
+    if len(work.release_dirs) == 1:
+        env["OCTO_RELEASE_DIR"] = next(iter(work.release_dirs.values()))
+    return {**env, "OCTO_RUN": context.identity.run, "OCTO_RUN_OUTCOME": context.run_outcome()}
+
+
+def moved(work: ScriptWork, *, package: str, folder: str, release: str) -> ScriptWork:
+    """The same script for another release folder of the package: to activate the one that is returned to."""
+    was = work.release_dirs.get(package)
+    return replace(
+        work,
+        env={**work.env, "OCTO_RELEASE": release},
+        cwd=folder if work.cwd == was else work.cwd,
+        release_dirs={**work.release_dirs, package: folder},
+    )
+
+
+def _value(value: ScriptValue, context: RunContext) -> str | Secret:
+    match value:
+        case SecretRef():
+            return context.secrets.reveal(value)
+        case LateText():
+            return render_late(value, context.secrets.reveal)
+        case str():
+            return value
+
+
+def _quoted(path: str) -> str:
+    return "'" + path.replace("'", "'\\''") + "'"

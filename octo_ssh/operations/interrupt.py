@@ -1,0 +1,42 @@
+"""What signals do to a run (SPEC section 5, exit code 130): the first stops it in order, the second leaves at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from octo_ssh.errors import ExitCode
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class Interrupts:
+    """Watches SIGINT, SIGTERM and SIGHUP while it is entered. ``on_first`` is called once, with the signal's name."""
+
+    on_first: Callable[[str], None]
+    came: str = field(default="", init=False)
+    """The first signal's name; empty while there was none."""
+
+    def __enter__(self) -> Interrupts:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._arrived, number)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+    def _arrived(self, number: signal.Signals) -> None:
+        if self.came:
+            os._exit(ExitCode.INTERRUPTED)  # at once, as kill -9 would: leases expire, apply again goes on
+        self.came = signal.Signals(number).name
+        self.on_first(self.came)

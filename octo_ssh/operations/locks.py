@@ -1,0 +1,80 @@
+"""All targets that change are locked, or none (SPEC section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from octo_ssh.errors import Refused, TargetError
+from octo_ssh.execution import baseline
+from octo_ssh.execution.hold import Hold
+from octo_ssh.model.observed import Lease
+from octo_ssh.remote.lock import Moved
+
+POLL_S = 2.0
+NAMED = 5
+
+
+async def lock_all(
+    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], *, wait_s: float
+) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
+    """Lock them all and journal what was decided: (what failed by target, targets that must be observed again).
+
+    When any target must be observed again, or is held by somebody, none stays locked. Raises Refused when they are
+    still held after ``wait_s``.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    while True:
+        failed, held, moved = await _try_all(holds, due)
+        if not held and not moved:
+            return failed, ()
+        await release_all(holds.values(), lambda _: "not begun")
+        if moved:
+            return failed, moved
+        if loop.time() >= deadline:
+            raise Refused(_told(held), hint=_hint(held, wait_s))
+        await asyncio.sleep(min(POLL_S, max(0.0, deadline - loop.time())))
+
+
+async def release_all(holds: Iterable[Hold], outcome: Callable[[str], str]) -> None:
+    """Give every lease back that is ours; ``outcome`` says by target's name how the run ended there."""
+    await asyncio.gather(*(hold.release(outcome(hold.target.name)) for hold in holds))
+
+
+async def _try_all(
+    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
+    async def one(name: str, hold: Hold) -> Lease | None | Moved | TargetError:
+        steps = due.get(name, ())
+        after = baseline.decided(hold.baseline, hold.context.identity.release, steps)
+        try:
+            return await hold.acquire(line={"what": "decided", "due": list(steps)}, baseline=after)
+        except TargetError as error:
+            return error
+
+    answers = dict(zip(holds, await asyncio.gather(*(one(*item) for item in holds.items())), strict=True))
+    failed = {name: answer for name, answer in answers.items() if isinstance(answer, TargetError)}
+    held = {name: answer for name, answer in answers.items() if isinstance(answer, Lease)}
+    return failed, held, tuple(name for name, answer in answers.items() if isinstance(answer, Moved))
+
+
+def holder(lease: Lease) -> str:
+    """Whose lease it is, in words. What a lease says is text from a target."""
+    try:
+        who = json.loads(lease.who)
+        told = f"{who['user']}@{who['host']}, {who['purpose']}, since {who['since']}"
+    except (ValueError, KeyError, TypeError):
+        told = lease.who
+    return told if lease.age_s is None or lease.age_s <= lease.ttl_s else f"{told}; expired, never given back"
+
+
+def _told(held: Mapping[str, Lease]) -> str:
+    named = [f"{name} is locked by {holder(lease)}" for name, lease in list(held.items())[:NAMED]]
+    return "\n".join([*named, *([f"and {len(held) - NAMED} more"] if len(held) > NAMED else [])])
+
+
+def _hint(held: Mapping[str, Lease], wait_s: float) -> str:
+    waited = f"waited {wait_s:g} s; " if wait_s else "--lock-wait 10m would wait; "
+    return f"{waited}if that run is gone, free them: octo-ssh lock --release {' '.join(list(held)[:NAMED])}"

@@ -1,0 +1,223 @@
+"""From words to the plan of a run: load, acquire, connect, observe, compare. Shared by ``plan`` and ``apply``; changes
+nothing on any target.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from octo_ssh.config.load import Loaded, LoadRequest, load
+from octo_ssh.config.templates import render_text
+from octo_ssh.errors import Refused, RemoteError, TargetError
+from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
+from octo_ssh.model.inventory import Target
+from octo_ssh.model.manifest import Manifest
+from octo_ssh.model.observed import Observed, PackagePlace, PlaceRequest
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import PackageStep, Step
+from octo_ssh.model.program import Sudo
+from octo_ssh.model.work import RunPlan
+from octo_ssh.operations.fleet import Fleet
+from octo_ssh.operations.manifests import ManifestCache
+from octo_ssh.operations.requests import PlanRequest, Surroundings
+from octo_ssh.output.record import last_failed
+from octo_ssh.packages.acquire import Package, acquire
+from octo_ssh.planning.configure import Configured, configure, configured_paths
+from octo_ssh.planning.doubts import Doubt, doubts
+from octo_ssh.planning.places import Place, places
+from octo_ssh.planning.plan import PlanInput, make_plan
+from octo_ssh.planning.request import RunOptions, Selection, select
+from octo_ssh.remote.inspect import inspect
+from octo_ssh.remote.observe import observe, observe_places
+from octo_ssh.transport.session import Observer
+
+OBSERVE_TIMEOUT_S = 120.0
+INSPECT_TIMEOUT_S = 1800.0
+"""Hashing a large release on a slow disk."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Everything that is known before anything is changed."""
+
+    loaded: Loaded
+    options: RunOptions
+    selection: Selection
+    packages: Mapping[str, Package]
+    fleet: Fleet
+    manifests: ManifestCache
+    emit: Emit
+    observed: dict[str, Observed] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    """Targets that were reached but could not be observed, with the reason."""
+    configured: dict[tuple[str, str], Configured] = field(default_factory=dict)
+    run_plan: RunPlan | None = None
+
+    async def look(self, names: tuple[str, ...]) -> None:
+        """Observe targets (again) and settle every doubt about them."""
+        wanted = places(self.loaded, self.selection)
+
+        async def one(name: str, session: Observer) -> Observed:
+            return await self._observe(self.loaded.inventory.targets[name], session, wanted.get(name, ()))
+
+        for name, seen in (await self.fleet.each(names, one)).items():
+            if isinstance(seen, TargetError):
+                outcome = Outcome.FAILED if isinstance(seen, RemoteError) else Outcome.UNREACHABLE
+                self.lost[name] = str(seen)
+                self.emit(TargetLost(name, outcome, seen.message, seen.hint))
+            else:
+                self.observed[name] = seen
+
+    def decide(self) -> RunPlan:
+        """The plan of the run, from what was seen."""
+        gone = {name: error.message for name, error in self.fleet.unreachable.items()}
+        self.run_plan = make_plan(
+            PlanInput(
+                loaded=self.loaded,
+                options=self.options,
+                selection=self.selection,
+                observed=self.observed,
+                unreachable={**gone, **self.lost},
+                manifests={name: package.manifest for name, package in self.packages.items()},
+                configured=self.configured,
+            )
+        )
+        self.emit(PlanMade(self.run_plan))
+        return self.run_plan
+
+    async def _observe(self, target: Target, session: Observer, wanted: tuple[Place, ...]) -> Observed:
+        plan = self.loaded.plan
+        by_user: dict[str | None, list[PlaceRequest]] = defaultdict(list)
+        for place in wanted:
+            by_user[place.sudo_user].append(PlaceRequest(place.step_id, place.to, place.shared))
+        seen = await session.observe(
+            observe(target.root, plan.project, self.loaded.environment, by_user.pop(None, [])),
+            timeout_s=OBSERVE_TIMEOUT_S,
+        )
+        found: dict[str, PackagePlace] = dict(seen.packages)
+        for user, requests in by_user.items():
+            found.update(
+                await session.observe(
+                    observe_places(seen.facts.root, plan.project, self.loaded.environment, requests),
+                    sudo=self.sudo(target, seen, user),
+                    timeout_s=OBSERVE_TIMEOUT_S,
+                )
+            )
+        for place in wanted:
+            self.configured[place.step_id, target.name] = self._configure(place, target.name)
+        seen = replace(seen, packages=found)
+        return await self._settle(target, session, seen, wanted)
+
+    async def _settle(
+        self, target: Target, session: Observer, seen: Observed, wanted: tuple[Place, ...]
+    ) -> Observed:
+        """Look closer where a glance did not decide: hash trees, fetch manifests that are not held here."""
+        found = dict(seen.packages)
+        users = {place.step_id: place.sudo_user for place in wanted}
+        manifests = {place.step_id: self.configured[place.step_id, target.name].manifest for place in wanted}
+        for doubt in doubts(seen, manifests):
+            place = found[doubt.step_id]
+            manifest, tree = self._held(place, doubt), None
+            if manifest is None or doubt.hashed:
+                looked = await session.observe(
+                    inspect(place.to, (doubt.folder,), hashed=doubt.hashed),
+                    sudo=self.sudo(target, seen, users[doubt.step_id]),
+                    timeout_s=INSPECT_TIMEOUT_S,
+                )
+                manifest, tree = looked[doubt.folder].manifest, looked[doubt.folder].tree
+            found[doubt.step_id] = replace(
+                place,
+                manifests=place.manifests if manifest is None else {**place.manifests, doubt.folder: manifest},
+                trees=place.trees if tree is None else {**place.trees, doubt.folder: tree},
+            )
+            if manifest is not None:
+                self.manifests.keep(manifest)
+        return replace(seen, packages=found)
+
+    def _held(self, place: PackagePlace, doubt: Doubt) -> Manifest | None:
+        digest = next((release.manifest_sha256 for release in place.releases if release.name == doubt.folder), None)
+        return None if digest is None else self.manifests.find(digest)
+
+    def _configure(self, place: Place, target: str) -> Configured:
+        step = self._step(place.step_id)
+        package = self.packages[place.package]
+        assert isinstance(step.kind, PackageStep)
+        paths = configured_paths(package.manifest, step.kind.configure)
+        return configure(
+            package.manifest,
+            {path: package.read(path) for path in paths},
+            step,
+            self.loaded.scopes.names(target=target, step=step),
+            self.loaded.secrets.reveal,
+        )
+
+    def _step(self, step_id: str) -> Step:
+        return next(step for step in self.loaded.plan.walk() if step.id == step_id)
+
+    def sudo(self, target: Target, seen: Observed, user: str | None) -> Sudo | None:
+        """How to look as ``user``; None where the login already is that user."""
+        if user is None or user == seen.facts.user:
+            return None
+        password = target.become.password
+        return Sudo(user, None if password is None else self.loaded.secrets.reveal(password))
+
+
+def read(request: PlanRequest, surroundings: Surroundings) -> tuple[Loaded, RunOptions, Selection]:
+    """Load both files and find out whom the run is for. Raises FileErrors, UsageError."""
+    loaded = load(
+        LoadRequest(
+            plan_path=request.plan_path,
+            inventory_path=request.inventory_path,
+            environment=request.environment,
+            release=request.release,
+            variables=request.variables,
+        )
+    )
+    failed = last_failed(surroundings.state, loaded.plan.project, loaded.environment)
+    options = RunOptions(
+        limit=request.limit,
+        exclude=request.exclude,
+        skip_steps=request.skip_steps,
+        redeploy=request.redeploy,
+        failed=failed or frozenset(),
+    )
+    return loaded, options, select(loaded, options)
+
+
+async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emit) -> Mapping[str, Package]:
+    """Every package that the plan names, checked and unpacked into the cache. Raises PackageError."""
+    emit(PhaseStarted("acquire"))
+    names = loaded.scopes.names(target=None)
+
+    async def one(name: str) -> Package:
+        source = loaded.plan.packages[name]
+        location = render_text(source.origin.path if hasattr(source.origin, "path") else source.origin.url, names)
+        package = await asyncio.to_thread(acquire, source, location, cache=surroundings.cache)
+        emit(PackageReady(name, len(package.manifest.entries), package.manifest.bytes, package.sha256))
+        return package
+
+    wanted = sorted({step.kind.package for step in loaded.plan.walk() if isinstance(step.kind, PackageStep)})
+    return dict(zip(wanted, await asyncio.gather(*map(one, wanted)), strict=True))
+
+
+async def survey(
+    loaded: Loaded, options: RunOptions, selection: Selection, fleet: Fleet, surroundings: Surroundings, emit: Emit
+) -> Prepared:
+    """Acquire, connect, observe, decide. Raises PackageError, Refused; a target's trouble stays its own."""
+    packages = await acquire_packages(loaded, surroundings, emit)
+    emit(PhaseStarted("connect"))
+    names = (*selection.targets, *selection.once_extra)
+    await fleet.connect(loaded.inventory.targets[name] for name in names)
+    fleet.refuse_bad_host_keys()
+    emit(PhaseStarted("observe"))
+    prepared = Prepared(
+        loaded, options, selection, packages, fleet, ManifestCache(surroundings.cache / "manifests"), emit
+    )
+    await prepared.look(names)
+    prepared.decide()
+    return prepared
+
+

@@ -1,0 +1,194 @@
+"""One apply, from survey to summary: its phases, its locks, what an interrupt does to it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from octo_ssh.errors import ConnectionLost, ExitCode, Refused, TargetError
+from octo_ssh.execution.context import RunContext, RunIdentity
+from octo_ssh.execution.coordinator import Coordinator
+from octo_ssh.execution.engine import Engine
+from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.push import push_all
+from octo_ssh.model.events import Emit, Interrupted, PhaseStarted, RunEnded, TargetLost
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.work import PackageWork, RunPlan
+from octo_ssh.operations.interrupt import Interrupts
+from octo_ssh.operations.locks import lock_all, release_all
+from octo_ssh.operations.prepare import Prepared
+from octo_ssh.operations.requests import ApplyOptions
+from octo_ssh.packages.bundle import Bundles
+from octo_ssh.planning.exit import exit_code, next_command, results
+from octo_ssh.planning.schedule import Schedule
+
+ATTEMPTS = 3
+"""How often targets that somebody else changed under our eyes are observed again before we give up."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One apply. ``survey`` looks and decides; everything after it happens here."""
+
+    identity: RunIdentity
+    options: ApplyOptions
+    emit: Emit
+    sync: Callable[[], None]
+    """Puts the events so far on disk."""
+    survey: Callable[[], Awaitable[Prepared]]
+    bundles: Bundles
+    holds: dict[str, Hold] = field(default_factory=dict, init=False)
+    schedule: Schedule | None = field(default=None, init=False)
+    prepared: Prepared | None = field(default=None, init=False)
+    context: RunContext | None = field(default=None, init=False)
+    coordinator: Coordinator | None = field(default=None, init=False)
+    _work: asyncio.Task[None] | None = field(default=None, init=False)
+
+    async def to_the_end(self) -> ExitCode:
+        """Whatever happens, leases are given back and the summary is told. Raises OctoError before the first change."""
+        began = asyncio.get_running_loop().time()
+        with Interrupts(self._interrupt) as interrupts:
+            self._work = asyncio.create_task(self._phases())
+            try:
+                await self._work
+            except asyncio.CancelledError:
+                if not interrupts.came:
+                    raise
+            finally:
+                await release_all(self.holds.values(), self._outcome_of)
+        interrupted = bool(interrupts.came)
+        ends = results(self.schedule) if self.schedule is not None else ()
+        code = exit_code(ends, interrupted=interrupted)
+        seconds = asyncio.get_running_loop().time() - began
+        command = next_command(self.options.command, ends)
+        self.emit(RunEnded(self.identity.run, int(code), seconds, ends, command))
+        self.sync()
+        return code
+
+    def _interrupt(self, name: str) -> None:
+        self.emit(Interrupted(name))
+        if self.context is not None:
+            self.context.interrupted = True
+        if self.coordinator is not None:
+            self.coordinator.interrupt()
+        elif self._work is not None:
+            self._work.cancel()
+
+    async def _phases(self) -> None:
+        self.prepared = await self.survey()
+        plan = self.prepared.decide()
+        self.schedule = Schedule(plan)
+        if not plan.changing or self.schedule.halted:
+            return
+        self._ask(self.prepared, plan)
+        self.context = self._new_context(self.prepared)
+        plan = await self._lock(self.prepared, self.context, plan)
+        self.sync()
+        built = await self._push(self.context, plan)
+        self.emit(PhaseStarted("steps"))
+        engine = Engine(self.context, self.holds, {step.step.id: step for step in plan.walk()}, built)
+        self.coordinator = Coordinator(self.schedule, engine.carry_out, engine.stoppable, self.emit)
+        await self.coordinator.run()
+        self.emit(PhaseStarted("record"))
+
+    def _ask(self, prepared: Prepared, plan: RunPlan) -> None:
+        """An environment with ``confirm: true`` wants a yes (SPEC section 5)."""
+        environment = prepared.loaded.inventory.environments.get(plan.environment or "")
+        if environment is None or not environment.confirm or self.options.yes:
+            return
+        what = f"{plan.project} {plan.release}" if plan.release else plan.project
+        if self.options.confirm is None:
+            raise Refused(
+                f"{environment.name} asks for a confirmation, and nobody is here to give it",
+                hint="nothing was changed; with --yes it counts as given",
+            )
+        if not self.options.confirm(f"Apply {what} to {len(plan.changing)} targets of {environment.name}?"):
+            raise Refused(f"not confirmed: {what} was not applied to {environment.name}")
+
+    def _new_context(self, prepared: Prepared) -> RunContext:
+        return RunContext(
+            identity=self.identity,
+            emit=self.emit,
+            now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
+            secrets=prepared.loaded.secrets,
+            packages=prepared.packages,
+            bundles=self.bundles,
+            configured=prepared.configured,
+            run_outcome=lambda: self.schedule.run_outcome if self.schedule is not None else "success",
+        )
+
+    async def _lock(self, prepared: Prepared, context: RunContext, plan: RunPlan) -> RunPlan:
+        """Lock the targets that change. Those whose journal moved since are observed, and all is decided, again."""
+        self.emit(PhaseStarted("lock"))
+        for _ in range(ATTEMPTS):
+            self.schedule = Schedule(plan)
+            self.holds = {
+                name: Hold(
+                    context=context,
+                    target=prepared.loaded.inventory.targets[name],
+                    session=prepared.fleet.sessions[name],
+                    observed=prepared.observed[name],
+                    token=secrets.token_hex(8),
+                )
+                for name in plan.changing
+                if name in prepared.observed
+            }
+            failed, moved = await lock_all(self.holds, _due(plan), wait_s=self.options.lock_wait_s)
+            if not moved:
+                for name, error in failed.items():
+                    self._leave(name, error)
+                return plan
+            await prepared.look(moved)
+            plan = prepared.decide()
+        raise Refused(
+            f"other runs kept changing {', '.join(moved)} while they were looked at", hint="apply again when they are done"
+        )
+
+    async def _push(self, context: RunContext, plan: RunPlan) -> set[tuple[str, str]]:
+        """Send every package to every target before the first step; by step id and target, what is laid out."""
+        jobs = [
+            (self.holds[target], step.step.id, planned.work)
+            for step in plan.walk()
+            for target, planned in step.planned.items()
+            if isinstance(planned.work, PackageWork) and planned.work.build and self._holds(target)
+        ]
+        if not jobs:
+            return set()
+        self.emit(PhaseStarted("push"))
+        at_once = min(step.max_parallel for step in plan.walk())
+        ends = await push_all(context, jobs, at_once=at_once)
+        for (_, target), end in ends.items():
+            if isinstance(end, TargetError) and self._holds(target):
+                self._leave(target, end)
+            elif isinstance(end, Exception):
+                raise end
+        return {key for key, end in ends.items() if end is True}
+
+    def _holds(self, target: str) -> bool:
+        return target in self.holds and not self.holds[target].gone
+
+    def _leave(self, target: str, error: TargetError) -> None:
+        """The target leaves the run outside a step."""
+        outcome = Outcome.UNKNOWN if isinstance(error, ConnectionLost) else Outcome.FAILED
+        self.holds[target].gone = True
+        self.emit(TargetLost(target, outcome, error.message, error.hint))
+        if self.schedule is not None:
+            self.schedule.left(target, outcome)
+
+    def _outcome_of(self, target: str) -> str:
+        """What the last journal line of a target says of the run there."""
+        ends = {end.target: end for end in results(self.schedule)} if self.schedule is not None else {}
+        return ends[target].outcome.value if target in ends else "not begun"
+
+
+def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:
+    """By target: the steps that were decided to be done there."""
+    due: dict[str, tuple[str, ...]] = {}
+    for step in plan.walk():
+        for target, planned in step.planned.items():
+            if planned.work is not None and planned.outcome is not Outcome.SKIPPED:
+                due[target] = (*due.get(target, ()), step.step.id)
+    return due

@@ -1,0 +1,95 @@
+"""What a target remembers, step by step."""
+
+from __future__ import annotations
+
+from octo_ssh.execution import baseline
+from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+
+OLD = PackageBaseline(to="/srv/shop", folder="1.0", manifest_sha256="a", fingerprint="x")
+NEW = PackageBaseline(to="/srv/shop", folder="1.1", manifest_sha256="b", fingerprint="y")
+DEBT = Owed("deploy", "shop", "1.1", "activate", previous="1.0")
+
+
+def test_what_a_killed_run_left_undone_stays_due_beside_what_is_decided_now() -> None:
+    first = baseline.decided(Baseline(), "1.1", ("migrate", "deploy"))
+    again = baseline.decided(baseline.settled(first, "1.1", "migrate"), "1.1", ("deploy", "smoke"))
+    assert again.due == {"1.1": ("deploy", "smoke")}
+
+
+def test_a_release_with_nothing_due_is_forgotten() -> None:
+    one = baseline.decided(Baseline(), "1.1", ("migrate",))
+    assert baseline.settled(one, "1.1", "migrate").due == {}
+
+
+def test_dues_of_other_releases_are_left_alone() -> None:
+    both = baseline.decided(baseline.decided(Baseline(), "1.0", ("a",)), "1.1", ("a",))
+    assert baseline.settled(both, "1.1", "a").due == {"1.0": ("a",)}
+
+
+def test_a_success_is_remembered_by_its_digest_and_no_longer_due() -> None:
+    before = baseline.decided(Baseline(), "1.1", ("migrate",))
+    after = baseline.script_succeeded(before, step="migrate", digest="d1", release="1.1", run="r1")
+    assert after.done == {"d1": Done("migrate", "1.1", "r1")}
+    assert after.due == {}
+
+
+def test_a_runbook_step_has_no_digest_and_leaves_no_memory() -> None:
+    after = baseline.script_succeeded(Baseline(), step="patch", digest="", release=None, run="r1")
+    assert after.done == {}
+
+
+def test_switching_drops_what_other_releases_did() -> None:
+    before = Baseline(done={"d0": Done("migrate", "1.0", "r0"), "d1": Done("migrate", "1.1", "r1")})
+    after = baseline.switching(before, release="1.1", debts=(DEBT,))
+    assert set(after.done) == {"d1"}
+    assert after.owed == (DEBT,)
+    assert after.release == "1.1"
+
+
+def test_a_debt_is_paid_once_and_alone() -> None:
+    verify = Owed("deploy", "shop", "1.1", "verify", previous="1.0")
+    before = Baseline(owed=(DEBT, verify))
+    assert baseline.paid(before, step="deploy", what="activate").owed == (verify,)
+
+
+def test_a_new_release_puts_the_one_before_first_in_the_history() -> None:
+    older = PackageBaseline(to="/srv/shop", folder="1.0", manifest_sha256="a", fingerprint="x", history=("0.9", "0.8"))
+    after = baseline.package_succeeded(
+        Baseline(packages={"shop": older}, owed=(DEBT,)),
+        step="deploy",
+        package="shop",
+        release="1.1",
+        state=NEW,
+        keep=("1.0", "0.9"),
+    )
+    assert after.packages["shop"].history == ("1.0", "0.9")
+    assert after.owed == ()
+
+
+def test_the_history_never_names_the_current_folder() -> None:
+    older = PackageBaseline(to="/srv/shop", folder="1.0", manifest_sha256="a", fingerprint="x", history=("1.1",))
+    after = baseline.package_succeeded(
+        Baseline(packages={"shop": older}),
+        step="deploy",
+        package="shop",
+        release="1.1",
+        state=NEW,
+        keep=("1.0", "1.1"),
+    )
+    assert after.packages["shop"].history == ("1.0",)
+
+
+def test_going_back_owes_the_old_release_its_activation() -> None:
+    debt = Owed("deploy", "shop", "1.0", "activate", previous="1.0")
+    before = Baseline(release="1.1", packages={"shop": OLD}, owed=(DEBT,))
+    after = baseline.returning(before, step="deploy", release="1.0", debts=(debt,))
+    assert (after.release, after.owed) == ("1.0", (debt,))
+    assert after.packages == {"shop": OLD}
+
+
+def test_a_check_is_remembered_as_passed_or_failed_never_both() -> None:
+    failed = baseline.check_ended(baseline.decided(Baseline(), "1", ("smoke",)), step="smoke", release="1", passed=False)
+    assert (failed.failed_checks, failed.passed_checks) == ({"smoke"}, frozenset())
+    assert failed.due == {"1": ("smoke",)}
+    passed = baseline.check_ended(failed, step="smoke", release="1", passed=True)
+    assert (passed.failed_checks, passed.passed_checks, passed.due) == (frozenset(), {"smoke"}, {})
