@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes .venv ready: `setup.sh run` to use octo-ssh from this checkout, `setup.sh work` also to test and check it.
+set -eu
+
+purpose=$1
+wanted='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
+
+# The first interpreter that is new enough and can make virtual environments.
+find_python() {
+    for name in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11 python; do
+        if "$name" -c "$wanted" >/dev/null 2>&1; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+is_debian() { command -v apt-get >/dev/null && [ -e /etc/debian_version ]; }
+
+if ! .venv/bin/python -c "$wanted" >/dev/null 2>&1; then
+    python=$(find_python) || python=
+    if [ -z "$python" ] && is_debian && [ "$(id -u)" -eq 0 ]; then
+        echo "Installing python3-venv"
+        apt-get -qq update
+        DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends python3-venv >/dev/null
+        python=$(find_python) || python=
+    fi
+    if [ -z "$python" ]; then
+        echo "No Python 3.11 or newer with the venv module was found." >&2
+        if is_debian; then
+            echo "Install it:  sudo apt-get install python3 python3-venv" >&2
+        else
+            echo "Install one (macOS: brew install python), or name it:  make PYTHON=/path/to/python3 ..." >&2
+        fi
+        exit 1
+    fi
+    echo "Making .venv with $python"
+    "$python" -m venv --clear .venv
+fi
+
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+pip="./.venv/bin/python -m pip -qq --no-color"
+echo "Installing what octo-ssh needs into .venv"
+case $purpose in
+run)
+    $pip install --editable .
+    ;;
+work)
+    $pip install --upgrade 'pip>=25.1' # older ones do not know dependency groups
+    $pip install --editable . --group dev
+    ;;
+esac
