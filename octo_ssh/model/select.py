@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, assert_never
@@ -24,7 +24,7 @@ from octo_ssh.model.inventory import Inventory
 from octo_ssh.model.ranges import RangeError, expand, is_range
 from octo_ssh.model.words import nearest
 
-RESERVED_NAMES = frozenset({"all", "none", "controller", "localhost"})
+RESERVED_NAMES = frozenset({"all", "none", "controller", "default"})
 """Words that name no target, tag or environment: they have or may get a meaning of their own."""
 
 
@@ -80,7 +80,7 @@ def select(
     """The names of the selected targets, in the inventory's order; possibly none.
 
     With ``environment``, only its targets. ``failed`` is what ``@failed`` stands for; None: nothing is known.
-    A name, tag or environment that the inventory does not have, and a glob that matches nothing in it, raise SelectError.
+    A name, tag or environment that the inventory does not have raises SelectError; so does a glob that matches nothing.
     """
     within = {
         name: target
@@ -144,17 +144,13 @@ def _matching(term: Term, inventory: Inventory, failed: Collection[str] | None) 
         case Kind.TARGET:
             return _known(term, targets, inventory)
         case Kind.TAG:
-            named = _known(term, {**_words(target.tags for target in targets.values()), **inventory.tags}, inventory)
+            named = _known(term, inventory.tags, inventory)
             return {name for name, target in targets.items() if not named.isdisjoint(target.tags)}
         case Kind.ENVIRONMENT:
             named = _known(term, inventory.environments, inventory)
             return {name for name, target in targets.items() if not named.isdisjoint(target.environments)}
         case _:
             assert_never(term.kind)
-
-
-def _words(listed: Iterable[tuple[str, ...]]) -> dict[str, None]:
-    return {word: None for words in listed for word in words}
 
 
 _NOUN = {Kind.TARGET: "target", Kind.TAG: "tag", Kind.ENVIRONMENT: "environment"}
@@ -168,25 +164,29 @@ def _known(term: Term, names: Mapping[str, object], inventory: Inventory) -> set
         raise SelectError(str(error)) from None
     found: set[str] = set()
     for pattern in patterns:
-        if pattern in names:
-            found.add(pattern)
-        elif any(mark in pattern for mark in "*?["):
-            found.update(name for name in names if fnmatchcase(name, pattern))
-    if not found:
-        raise SelectError(_unknown(term, names, inventory))
+        matched = {pattern} & names.keys() or {
+            name for name in names if _is_glob(pattern) and fnmatchcase(name, pattern)
+        }
+        if not matched:
+            raise SelectError(_unknown(term.kind, pattern, names, inventory))
+        found |= matched
     return found
 
 
-def _unknown(term: Term, names: Mapping[str, object], inventory: Inventory) -> str:
-    word, noun = term.pattern, _NOUN[term.kind]
-    if any(mark in word for mark in "*?["):
+def _is_glob(pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[")
+
+
+def _unknown(kind: Kind, word: str, names: Mapping[str, object], inventory: Inventory) -> str:
+    noun = _NOUN[kind]
+    if _is_glob(word):
         return f"'{word}' matches no {noun} of the inventory"
     elsewhere: Mapping[Kind, Collection[str]] = {
         Kind.TARGET: inventory.targets,
         Kind.TAG: inventory.tags,
         Kind.ENVIRONMENT: inventory.environments,
     }
-    for kind, others in elsewhere.items():
-        if kind is not term.kind and word in others:
-            return f"unknown {noun} '{word}': for the {_NOUN[kind]}, write '{kind.value}:{word}'"
+    for other, others in elsewhere.items():
+        if other is not kind and word in others:
+            return f"unknown {noun} '{word}': for the {_NOUN[other]}, write '{other.value}:{word}'"
     return f"unknown {noun} '{word}'{nearest(word, names)}"
