@@ -109,6 +109,14 @@ class Planned:
     outcome: Outcome
     reason: str
     work: Work | None = None
+    standby: bool = False
+    """The work is carried out only if the target fails before: a ``when: failure`` step, or a ``when: always`` step
+    that is not due by itself. ``outcome`` is what comes of it when the target stays well."""
+
+    @property
+    def due(self) -> bool:
+        """Something is to be done, if all goes well."""
+        return self.work is not None and not self.standby
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +161,8 @@ class RunPlan:
 
     @property
     def changing(self) -> tuple[str, ...]:
-        """The targets that will be locked: some step has work there that may change them, or is owed."""
-        busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.work is not None}
+        """The targets that will be locked: some step is due there. Work on standby alone locks nothing."""
+        busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.due}
         return tuple(name for name in self.targets if name in busy)
 
     def walk(self) -> tuple[PlannedStep, ...]:

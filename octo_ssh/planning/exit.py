@@ -1,0 +1,70 @@
+"""How a run ends, from how its targets ended: results, exit code, the command that goes on (SPEC section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from octo_ssh.errors import ExitCode, combine
+from octo_ssh.model.events import TargetResult
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.planning.schedule import Schedule
+
+
+def results(
+    schedule: Schedule,
+    *,
+    reasons: Mapping[str, str] | None = None,
+    releases: Mapping[str, str | None] | None = None,
+) -> tuple[TargetResult, ...]:
+    """Each target's end state, in inventory order. ``reasons`` and ``releases`` are what the run saw, by target.
+
+    SKIPPED means: well, but something that was due there was never started.
+    """
+    reasons, releases = reasons or {}, releases or {}
+    return tuple(
+        TargetResult(name, outcome, reasons.get(name) or _reason(schedule, name, outcome), releases.get(name))
+        for name in schedule.plan.targets
+        for outcome in [target_outcome(schedule, name)]
+    )
+
+
+def target_outcome(schedule: Schedule, target: str) -> Outcome:
+    """One target's steps as one outcome."""
+    if target in schedule.lost:
+        return schedule.lost[target]
+    if target in schedule.unfinished:
+        return Outcome.SKIPPED
+    seen = {outcome for (_, name), outcome in schedule.outcomes.items() if name == target}
+    return Outcome.CHANGED if Outcome.CHANGED in seen else Outcome.UNCHANGED
+
+
+def exit_code(schedule: Schedule, *, interrupted: bool = False) -> ExitCode:
+    """130 over 1 over 4 over 0. A run that only unreachable or unknown targets have stopped is incomplete: 4."""
+    codes = [outcome.exit_code for outcome in schedule.lost.values()]
+    if schedule.unfinished and not codes:
+        codes.append(ExitCode.FAILED)
+    if interrupted or schedule.interrupted:
+        codes.append(ExitCode.INTERRUPTED)
+    return combine(codes)
+
+
+def next_command(command: str, ends: Sequence[TargetResult]) -> str:
+    """The command that goes on where this run did not end well; empty when all is done.
+
+    ``command`` is what the person typed, less the selection of targets.
+    """
+    left = [end for end in ends if not end.outcome.is_good or end.outcome is Outcome.SKIPPED]
+    return f"{command} --limit @failed" if left else ""
+
+
+def _reason(schedule: Schedule, target: str, outcome: Outcome) -> str:
+    match outcome:
+        case Outcome.UNREACHABLE if target in schedule.plan.unreachable:
+            return schedule.plan.unreachable[target]
+        case Outcome.SKIPPED:
+            begun = any(name == target and done is Outcome.CHANGED for (_, name), done in schedule.outcomes.items())
+            return "not finished: the run stopped before" if begun else "not started"
+        case Outcome.UNCHANGED:
+            return "nothing to do"
+        case _:
+            return ""

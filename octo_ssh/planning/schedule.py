@@ -1,0 +1,185 @@
+"""The order of a run as a state machine: barriers, windows, budgets, halting. No clock, no I/O (SPEC section 4).
+
+::
+
+    schedule = Schedule(plan)
+    loop:
+        for start in schedule.ready(): …begin it…
+        for settled in schedule.settled(): …tell of it: nothing was done…
+        for wait in schedule.waiting(): …have a clock ready for each that has none yet…
+        leave when schedule.done
+        on an end:    schedule.finished(step_id, target, outcome)
+        on a clock:   schedule.waited(step_id, slot)
+        on a loss:    schedule.left(target, outcome)
+        on a signal:  schedule.interrupt()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.work import RunPlan
+from octo_ssh.planning.ledger import Ledger, Verdict
+from octo_ssh.planning.stages import Leaf, leaves, stages
+from octo_ssh.planning.window import StageAtWork, Wait, Window, at_work, settled_outcome
+
+__all__ = ["Schedule", "Settled", "Start", "Wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin this step on this target."""
+
+    step_id: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A step that ended on a target without anything being done."""
+
+    step_id: str
+    target: str
+    outcome: Outcome
+    reason: str
+
+
+class Schedule:
+    """What may start now, given how everything so far has ended."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self.plan = plan
+        self.ledger = Ledger(plan)
+        self._stages: list[StageAtWork] = [at_work(stage) for stage in stages(plan)]
+        self._running: dict[tuple[str, str], Leaf] = {}
+        self._started: list[Start] = []
+        self._settled: list[Settled] = []
+
+    def ready(self) -> tuple[Start, ...]:
+        """Steps to begin now: each is given out once and counts as running from here on."""
+        while self._stages:
+            self._stages[0].pump(self)
+            if not self._stages[0].over(self):
+                break
+            self._stages.pop(0)
+        started, self._started = tuple(self._started), []
+        return started
+
+    def settled(self) -> tuple[Settled, ...]:
+        """Steps that ended by themselves since this was last asked: nothing to do, skipped, target unreachable."""
+        ended, self._settled = tuple(self._settled), []
+        return ended
+
+    def waiting(self) -> tuple[Wait, ...]:
+        """Every pause that is on, as of the last ``ready``; one stays until ``waited`` or until it has lost its
+        point (halted, interrupted, no target left).
+        """
+        stage = self._stages[0] if self._stages else None
+        return tuple(stage.waits.values()) if isinstance(stage, Window) and not self.ledger.stopped else ()
+
+    def waited(self, step_id: str, slot: int | None = None) -> None:
+        """A pause is over. Without ``slot``: the group's longest-standing one."""
+        stage = self._stages[0] if self._stages else None
+        if isinstance(stage, Window) and stage.stage.group.step.id == step_id and stage.waits:
+            stage.waited(next(iter(stage.waits)) if slot is None else slot)
+
+    def finished(self, step_id: str, target: str, outcome: Outcome) -> None:
+        """A step that ``ready`` gave out has ended. Raises KeyError for one that does not run."""
+        leaf = self._running.pop((step_id, target))
+        self.ledger.outcomes[step_id, target] = outcome
+        if outcome.is_good:
+            return
+        self._lose(target, outcome, leaf)
+        if leaf.step.step.once:
+            self.ledger.halt(f"{leaf.step.step.name!r} runs once for all targets, and did not end well on {target}")
+
+    def left(self, target: str, outcome: Outcome) -> None:
+        """The target was lost outside a step: in a push, or with its lock."""
+        if outcome.is_good:
+            raise ValueError(f"{target} does not leave the run with {outcome.value}")
+        self._lose(target, outcome, None)
+
+    def interrupt(self) -> None:
+        """Nothing new starts; groups that were entered still run their ``always`` steps."""
+        self.ledger.interrupted = True
+
+    @property
+    def halted(self) -> str | None:
+        """Why no new target is started any more."""
+        return self.ledger.halted
+
+    @property
+    def interrupted(self) -> bool:
+        return self.ledger.interrupted
+
+    @property
+    def done(self) -> bool:
+        """Nothing runs, and nothing more will. Ask after ``ready``."""
+        return not self._stages and not self._running
+
+    @property
+    def outcomes(self) -> Mapping[tuple[str, str], Outcome]:
+        """By step id and target; a step that was never started has none."""
+        return self.ledger.outcomes
+
+    @property
+    def lost(self) -> Mapping[str, Outcome]:
+        """Targets that did not end well."""
+        return self.ledger.lost
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Targets that are well, but on which something due was not started."""
+        missing = {
+            target
+            for leaf in leaves(self.plan)
+            for target, planned in leaf.step.planned.items()
+            if planned.due and (leaf.id, target) not in self.ledger.outcomes and target not in self.ledger.lost
+        }
+        return tuple(name for name in self.plan.targets if name in missing)
+
+    @property
+    def run_outcome(self) -> str:
+        """OCTO_RUN_OUTCOME as it stands: ``success`` or ``failure``."""
+        bad = any(
+            not (self.plan.skip_unreachable and name in self.plan.unreachable) for name in self.ledger.lost
+        )
+        return "failure" if bad or self.ledger.stopped else "success"
+
+    def start(self, leaf: Leaf, target: str) -> None:
+        """For stages only."""
+        self._running[leaf.id, target] = leaf
+        self.ledger.began(leaf, target)
+        self._started.append(Start(leaf.id, target))
+
+    def settle(self, leaf: Leaf, target: str, verdict: Verdict) -> None:
+        """For stages only."""
+        if verdict is Verdict.NEVER:
+            return
+        planned = leaf.planned(target)
+        outcome = settled_outcome(leaf, target, verdict)
+        said = verdict is Verdict.GO or outcome is Outcome.UNREACHABLE or planned.outcome is Outcome.SKIPPED
+        reason = planned.reason if said else f"{target} left the run before"
+        self.ledger.outcomes[leaf.id, target] = outcome
+        self._settled.append(Settled(leaf.id, target, outcome, reason))
+        if verdict is Verdict.SKIP and planned.due and leaf.step.step.once:
+            self.ledger.halt(f"{leaf.step.step.name!r} runs once for all targets, and {target} left the run before it")
+
+    def running(self, leaf: Leaf) -> int:
+        """For stages only."""
+        return sum(step_id == leaf.id for step_id, _ in self._running)
+
+    def is_running(self, leaf: Leaf, target: str) -> bool:
+        """For stages only."""
+        return (leaf.id, target) in self._running
+
+    def _lose(self, target: str, outcome: Outcome, leaf: Leaf | None) -> None:
+        if not self.ledger.lose(target, outcome, leaf.groups if leaf else ()):
+            return
+        stage = self._stages[0] if self._stages else None
+        if isinstance(stage, Window) and stage.holds(target):
+            stage.lost(target, self.ledger)
+        else:
+            self.ledger.spend(target)

@@ -1,0 +1,218 @@
+"""The two kinds of stage at work: a step on all its targets, and a window that slides over a group's targets."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.planning.ledger import Ledger, Verdict, named
+from octo_ssh.planning.stages import Leaf, Sliding, Together
+
+GATE = -1
+"""The slot of the pause that follows the canary: it holds the whole window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A pause of a rolling group: one slot's before its next target, or after the canary (slot -1)."""
+
+    step_id: str
+    seconds: float
+    slot: int = GATE
+
+
+class Hands(Protocol):
+    """What a stage does things with."""
+
+    ledger: Ledger
+
+    def start(self, leaf: Leaf, target: str) -> None: ...
+
+    def settle(self, leaf: Leaf, target: str, verdict: Verdict) -> None:
+        """The step ends here without anything being done; NEVER leaves no outcome."""
+        ...
+
+    def running(self, leaf: Leaf) -> int: ...
+
+    def is_running(self, leaf: Leaf, target: str) -> bool: ...
+
+
+@dataclass(slots=True)
+class Row:
+    """A step on all its targets, at most ``max_parallel`` at once."""
+
+    stage: Together
+    pending: list[str]
+
+    def pump(self, hands: Hands) -> None:
+        leaf = self.stage.leaf
+        still: list[str] = []
+        for target in self.pending:
+            verdict = hands.ledger.verdict(leaf, target)
+            if verdict is Verdict.GO and hands.ledger.carried_out(leaf, target):
+                if hands.running(leaf) < leaf.step.max_parallel:
+                    hands.start(leaf, target)
+                else:
+                    still.append(target)
+            else:
+                hands.settle(leaf, target, verdict)
+        self.pending = still
+
+    def over(self, hands: Hands) -> bool:
+        return not self.pending and hands.running(self.stage.leaf) == 0
+
+    def holds(self, target: str) -> bool:
+        return False
+
+
+@dataclass(slots=True)
+class Window:
+    """A rolling group. Targets where nothing is to be done take no slot and cost no pause."""
+
+    stage: Sliding
+    queue: deque[str]
+    inside: dict[str, int] = field(default_factory=dict)
+    """Targets in the window, with their slot."""
+    waits: dict[int, Wait] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    _at: dict[str, int] = field(default_factory=dict)
+    """How many of the group's steps are behind each target inside."""
+    _begun: set[tuple[str, str]] = field(default_factory=set)
+    _free: list[int] = field(default_factory=list)
+    _canaries: set[str] = field(default_factory=set)
+    _canaries_left: int = 0
+    _opened: bool = False
+    """The canary is behind us, or there was none."""
+
+    @classmethod
+    def over_targets(cls, stage: Sliding) -> Window:
+        window = stage.group.window
+        assert window is not None
+        size = max(1, min(window.size, stage.group.max_parallel))
+        return cls(
+            stage,
+            deque(stage.group.targets),
+            _free=list(range(size)),
+            _canaries_left=window.canary,
+            _opened=window.canary == 0,
+        )
+
+    def holds(self, target: str) -> bool:
+        return target in self.inside
+
+    def lost(self, target: str, ledger: Ledger) -> None:
+        """A target inside did not end well: the group's own budget, and the canary."""
+        window, name = self.stage.group.window, self.stage.group.step.name
+        assert window is not None
+        self.failed.append(target)
+        if target in self._canaries:
+            ledger.halt(f"the canary {target} of {name!r} did not end well")
+        elif len(self.failed) > window.max_failures:
+            ledger.halt(f"{named(self.failed)} of {name!r} did not end well; its max_failures is {window.max_failures}")
+
+    def waited(self, slot: int) -> None:
+        if self.waits.pop(slot, None) is not None and slot != GATE:
+            self._free.append(slot)
+
+    def over(self, hands: Hands) -> bool:
+        return not self.inside and not self.queue
+
+    def pump(self, hands: Hands) -> None:
+        self._thin_out(hands)
+        busy = True
+        while busy:
+            busy = False
+            for target in list(self.inside):
+                if self._advance(target, hands):
+                    self._leave(target, hands.ledger)
+                    busy = True
+            self._thin_out(hands)
+            while self._may_take():
+                self._take(self.queue.popleft(), hands.ledger)
+                busy = True
+
+    def _thin_out(self, hands: Hands) -> None:
+        """Let go of who will not enter: out of the run, too late, or nothing to do there."""
+        ledger, keep = hands.ledger, deque[str]()
+        for target in self.queue:
+            verdict = ledger.may_enter(self.stage.group, self.stage.above, target)
+            mine = [leaf for leaf in self.stage.leaves if target in leaf.step.planned]
+            if verdict is Verdict.GO and any(ledger.carried_out(leaf, target) for leaf in mine):
+                keep.append(target)
+                continue
+            for leaf in mine:
+                hands.settle(leaf, target, verdict)
+        self.queue = keep
+        if not keep or ledger.stopped:
+            for slot in list(self.waits):
+                self.waited(slot)
+        if not keep and not self._canaries:
+            self._opened = True
+
+    def _may_take(self) -> bool:
+        return bool(
+            self.queue and self._free and GATE not in self.waits and (self._opened or self._canaries_left > 0)
+        )
+
+    def _take(self, target: str, ledger: Ledger) -> None:
+        self.inside[target] = self._free.pop(0)
+        self._at[target] = 0
+        for group in (*self.stage.above, self.stage.group):
+            ledger.entered[group.step.id].add(target)
+        if not self._opened:
+            self._canaries_left -= 1
+            self._canaries.add(target)
+
+    def _advance(self, target: str, hands: Hands) -> bool:
+        """Take the target as far as it goes now. True when it has the whole group behind it."""
+        ledger = hands.ledger
+        while self._at[target] < len(self.stage.leaves):
+            leaf = self.stage.leaves[self._at[target]]
+            if hands.is_running(leaf, target):
+                return False
+            if (leaf.id, target) not in self._begun and target in leaf.step.planned:
+                verdict = ledger.verdict(leaf, target)
+                if verdict is Verdict.GO and ledger.carried_out(leaf, target):
+                    if hands.running(leaf) < leaf.step.max_parallel:
+                        self._begun.add((leaf.id, target))
+                        hands.start(leaf, target)
+                    return False
+                hands.settle(leaf, target, verdict)
+            self._at[target] += 1
+        return True
+
+    def _leave(self, target: str, ledger: Ledger) -> None:
+        window, slot = self.stage.group.window, self.inside.pop(target)
+        assert window is not None
+        pause = window.pause_s > 0 and bool(self.queue) and not ledger.stopped
+        self._canaries.discard(target)
+        if not self._opened and not self._canaries and self._canaries_left == 0:
+            self._opened = True
+            for waiting in list(self.waits):
+                self.waited(waiting)
+            self._free.append(slot)
+            if pause:
+                self.waits[GATE] = Wait(self.stage.group.step.id, window.pause_s)
+        elif pause:
+            self.waits[slot] = Wait(self.stage.group.step.id, window.pause_s, slot)
+        else:
+            self._free.append(slot)
+
+
+StageAtWork = Row | Window
+
+
+def at_work(stage: Together | Sliding) -> StageAtWork:
+    match stage:
+        case Together(leaf):
+            return Row(stage, [target for target in leaf.step.targets if target in leaf.step.planned])
+        case Sliding():
+            return Window.over_targets(stage)
+
+
+def settled_outcome(leaf: Leaf, target: str, verdict: Verdict) -> Outcome:
+    """How a step ends on a target without anything being done."""
+    planned = leaf.planned(target).outcome
+    return planned if verdict is Verdict.GO or planned is Outcome.UNREACHABLE else Outcome.SKIPPED
