@@ -1,0 +1,182 @@
+"""Reading secrets from their sources, when they are needed and not before (SPEC section 4)."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import signal
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from typing import assert_never
+
+from octo_ssh.errors import SecretError
+from octo_ssh.model.values import CommandSource, EnvSource, FileSource, Secret, SecretRef
+
+MIN_CHARACTERS = 4
+"""Masking shorter ones would garble all output."""
+MAX_BYTES = 64 * 1024
+COMMAND_TIMEOUT_S = 30.0
+
+
+class _Unusable(Exception):
+    """Why a source gave nothing usable; the message holds nothing of what it gave."""
+
+
+class SecretStore:
+    """The secrets of one process: each source is read at most once. Safe to use from several threads."""
+
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, command_timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._command_timeout_s = command_timeout_s
+        self._read: dict[SecretRef, Secret] = {}
+        self._lock = threading.Lock()
+
+    def check(self, ref: SecretRef) -> str | None:
+        """What keeps a secret from being had, without reading its value or running anything; None: nothing."""
+        match ref.source:
+            case EnvSource(name):
+                return None if name in self._environ else f"the environment variable {name} is not set: export it"
+            case FileSource(path):
+                return _check_file(os.path.expanduser(path))
+            case CommandSource(argv, folder):
+                found = _program(argv[0], folder)
+                return (
+                    None if found else f"there is no program '{argv[0]}' that could be run: install it, or check PATH"
+                )
+            case _:
+                assert_never(ref.source)
+
+    def reveal(self, ref: SecretRef) -> Secret:
+        """The secret, less one final newline. Raises SecretError, which never holds the value or any output."""
+        with self._lock:
+            if ref not in self._read:
+                try:
+                    self._read[ref] = Secret(_usable(self._bytes(ref)))
+                except _Unusable as error:
+                    raise SecretError(f"{ref.position}: the secret from {ref} {error}") from None
+            return self._read[ref]
+
+    def known(self) -> tuple[Secret, ...]:
+        """Every secret that was read so far: what a Masker hides."""
+        with self._lock:
+            return tuple(self._read.values())
+
+    def _bytes(self, ref: SecretRef) -> bytes:
+        match ref.source:
+            case EnvSource(name):
+                if name not in self._environ:
+                    raise _Unusable("is not set: export it")
+                return os.fsencode(self._environ[name])
+            case FileSource(path):
+                return _file_bytes(os.path.expanduser(path))
+            case CommandSource(argv, folder):
+                return _command_bytes(argv, folder, self._command_timeout_s)
+            case _:
+                assert_never(ref.source)
+
+
+def _usable(content: bytes) -> str:
+    if len(content) > MAX_BYTES:
+        raise _Unusable(f"is larger than {MAX_BYTES // 1024} KiB: that is no secret")
+    content = content.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _Unusable("is not UTF-8 text: encode it, with base64 for example") from None
+    if "\0" in text:
+        raise _Unusable("holds a NUL byte, which no script can take: encode it, with base64 for example")
+    if not text:
+        raise _Unusable("is empty")
+    if len(text) < MIN_CHARACTERS:
+        raise _Unusable(f"is shorter than {MIN_CHARACTERS} characters, which cannot be masked: take a longer one")
+    return text
+
+
+def _check_file(path: str) -> str | None:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return f"the file '{path}' cannot be read: {error.strerror or error}"
+    if not stat.S_ISREG(mode):
+        return f"'{path}' is not a regular file"
+    return None if os.access(path, os.R_OK) else f"the file '{path}' may not be read by this user"
+
+
+def _file_bytes(path: str) -> bytes:
+    if (reason := _check_file(path)) is not None:
+        raise _Unusable(f"is not there: {reason}")
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _Unusable(f"cannot be read: {error.strerror or error}") from None
+
+
+def _program(name: str, folder: str) -> str | None:
+    """The program's path, found as the kernel will find it from ``folder``."""
+    name = os.path.expanduser(name)
+    if "/" not in name:
+        return shutil.which(name)
+    path = os.path.join(folder, name)
+    return path if os.path.isfile(path) and os.access(path, os.X_OK) else None
+
+
+def _command_bytes(argv: tuple[str, ...], folder: str, timeout_s: float) -> bytes:
+    """What a program prints on standard output. It gets no input, no terminal of ours, and its own session."""
+    program = _program(argv[0], folder)
+    if program is None:
+        raise _Unusable("is not there: there is no such program")
+    try:
+        process = subprocess.Popen(
+            [os.path.abspath(program), *argv[1:]],
+            cwd=folder or ".",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise _Unusable(f"cannot be had: the program does not start: {getattr(error, 'strerror', error)}") from None
+    with process:
+        try:
+            return _output(process, time.monotonic() + timeout_s, timeout_s)
+        finally:
+            _end(process)
+
+
+def _output(process: subprocess.Popen[bytes], deadline: float, timeout_s: float) -> bytes:
+    assert process.stdout is not None
+    content = b""
+    too_late = _Unusable(f"was not given within {timeout_s:g} s: run the program by hand to see why")
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while len(content) <= MAX_BYTES:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise too_late
+            chunk = os.read(process.stdout.fileno(), MAX_BYTES)
+            if not chunk:
+                break
+            content += chunk
+        else:
+            return content
+    try:
+        status = process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise too_late from None
+    if status != 0:
+        raise _Unusable(f"cannot be had: the program ended with status {status}: run it by hand to see why")
+    return content
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Nothing that the program started may outlive it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
