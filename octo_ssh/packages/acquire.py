@@ -22,6 +22,8 @@ from octo_ssh.packages.streams import CHUNK, Format, recognise
 from octo_ssh.packages.tars import read_tar
 from octo_ssh.packages.zips import read_zip
 
+__all__ = ["Package", "acquire"]
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

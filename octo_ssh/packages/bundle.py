@@ -10,6 +10,7 @@ one ETag.) Folders and links, whose times nobody asks for, get the latest time a
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import hashlib
 import io
@@ -20,22 +21,25 @@ import tarfile
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from octo_ssh.errors import PackageError
 from octo_ssh.model.manifest import Entry, Kind, Manifest
 from octo_ssh.packages.cache import sweep
+from octo_ssh.packages.delta import Difference
+from octo_ssh.packages.names import shown
 from octo_ssh.packages.package import Package
 from octo_ssh.packages.streams import CHUNK
 
 _FORMAT = 1
 _ZSTD_LEVEL, _GZIP_LEVEL = 3, 6
 _END = b"\0" * (2 * tarfile.BLOCKSIZE)
-_MAKING = threading.Lock()  # targets with the same base ask at the same time: the first makes it, the others find it
+SEEDS = ".octo-seed"
+"""The folder of a bundle that holds what fills shared places; no part of the release."""
 
 
 class Compression(enum.Enum):
@@ -55,6 +59,36 @@ class Bundle:
     compression: Compression
 
 
+class Bundles:
+    """The bundles of one controller, each made once: targets that lack the same share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[Hashable, Bundle] = {}
+        self._making = threading.Lock()
+
+    async def get(
+        self,
+        package: Package,
+        wanted: Manifest,
+        lacking: Difference,
+        *,
+        compression: Compression,
+        leave_out: Collection[str] = (),
+        seeds: Collection[str] = (),
+    ) -> Bundle:
+        """As ``make_bundle``, without blocking others. Raises PackageError."""
+        contents = _contents(package, wanted, lacking.missing, leave_out, seeds)
+        return await asyncio.to_thread(self._get, package, contents, compression)
+
+    def _get(self, package: Package, contents: _Contents, compression: Compression) -> Bundle:
+        key = (package.sha256, contents, compression)
+        with self._making:
+            if key not in self._made:
+                self._made[key] = _bundle(package, contents, compression, self._folder)
+            return self._made[key]
+
+
 def make_bundle(
     package: Package,
     wanted: Manifest,
@@ -63,33 +97,15 @@ def make_bundle(
     compression: Compression,
     folder: Path,
     leave_out: Collection[str] = (),
+    seeds: Collection[str] = (),
 ) -> Bundle:
     """The bundle of ``wanted``'s folders and links and the ``missing`` files of ``package``, kept in ``folder``.
 
-    ``leave_out``: files that come from elsewhere, as configured ones do. The same contents give the same bytes, and
-    are made once for all targets and runs. Blocks: call it in a thread. Raises PackageError.
+    ``leave_out``: files that come from elsewhere, as configured ones do. ``seeds``: paths of the package that fill a
+    shared place; they, and all below them, stand in the bundle below ``SEEDS``. The same contents give the same
+    bytes. Blocks: call it in a thread. Raises PackageError.
     """
-    files = _files(package, wanted, missing, leave_out)
-    latest_s = max((package.mtime_s(entry.path) for entry in files), default=0)
-    rest = sorted((entry for entry in wanted.entries.values() if entry.kind is not Kind.FILE), key=_folders_first)
-    folders = [entry for entry in rest if entry.kind is Kind.DIR]
-    links = [entry for entry in rest if entry.kind is Kind.LINK]
-    key = _key(compression, folders, links, [(entry, package.mtime_s(entry.path)) for entry in files])
-
-    def blocks() -> Iterator[bytes]:
-        for entry in folders:
-            yield _header(entry, latest_s)
-        for entry in files:
-            yield _header(entry, package.mtime_s(entry.path))
-            yield from package.chunks(entry)
-            yield b"\0" * (-entry.size % tarfile.BLOCKSIZE)
-        for entry in links:
-            yield _header(entry, latest_s)
-        yield _END
-
-    with _MAKING:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _find(folder, key, compression) or _write(folder, key, compression, blocks())
+    return _bundle(package, _contents(package, wanted, missing, leave_out, seeds), compression, folder)
 
 
 def configured_tar(files: Iterable[tuple[str, int, bytes]], *, mtime_s: int | None = None) -> bytes:
@@ -107,28 +123,83 @@ def configured_tar(files: Iterable[tuple[str, int, bytes]], *, mtime_s: int | No
     return out.getvalue()
 
 
-def _files(package: Package, wanted: Manifest, missing: Iterable[str], leave_out: Collection[str]) -> list[Entry]:
-    files: list[Entry] = []
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What goes into a bundle, in this order."""
+
+    folders: tuple[Entry, ...]
+    files: tuple[tuple[Entry, str], ...]
+    """With the path in the package that has the content."""
+    links: tuple[Entry, ...]
+
+
+def _contents(
+    package: Package, wanted: Manifest, missing: Iterable[str], leave_out: Collection[str], seeds: Collection[str]
+) -> _Contents:
+    packaged = package.manifest.entries
+    files: list[tuple[Entry, str]] = []
     for path in sorted(set(missing) - set(leave_out)):
-        entry, packaged = wanted.entries[path], package.manifest.entries.get(path)
-        if packaged is None or (packaged.kind, packaged.sha256) != (Kind.FILE, entry.sha256):
-            raise PackageError(f"package {package.name} does not hold the wanted content of {path}")
-        files.append(entry)
-    return files
+        entry, found = wanted.entries[path], packaged.get(path)
+        if found is None or (found.kind, found.sha256) != (Kind.FILE, entry.sha256):
+            raise PackageError(f"package {package.name} does not hold the wanted content of {shown(path)}")
+        files.append((entry, path))
+    rest = [entry for entry in wanted.entries.values() if entry.kind is not Kind.FILE]
+    for entry in _seeded(package, wanted, seeds):
+        if entry.kind is Kind.FILE:
+            files.append((replace(entry, path=f"{SEEDS}/{entry.path}"), entry.path))
+        else:
+            rest.append(replace(entry, path=f"{SEEDS}/{entry.path}"))
+    rest.sort(key=lambda entry: entry.path)
+    return _Contents(
+        tuple(entry for entry in rest if entry.kind is Kind.DIR),
+        tuple(files),
+        tuple(entry for entry in rest if entry.kind is Kind.LINK),
+    )
 
 
-def _folders_first(entry: Entry) -> tuple[bool, str]:
-    return entry.kind is not Kind.DIR, entry.path
+def _seeded(package: Package, wanted: Manifest, seeds: Collection[str]) -> list[Entry]:
+    """The package's entries that fill shared places, with the folders that lead there."""
+    if not seeds:
+        return []
+    if any(path.split("/")[0] == SEEDS for path in wanted.entries):
+        raise PackageError(f"package {package.name} holds {SEEDS}, a name that filling shared places needs")
+    inside = tuple(f"{seed}/" for seed in seeds)
+    leading = {seed[:cut] for seed in seeds for cut in range(len(seed)) if seed[cut] == "/"}
+    return [
+        entry
+        for path, entry in sorted(package.manifest.entries.items())
+        if path in seeds or path.startswith(inside) or (path in leading and entry.kind is Kind.DIR)
+    ]
 
 
-def _key(compression: Compression, folders: list[Entry], links: list[Entry], files: list[tuple[Entry, int]]) -> str:
+def _bundle(package: Package, contents: _Contents, compression: Compression, folder: Path) -> Bundle:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = _key(package, contents, compression)
+    return _find(folder, key, compression) or _write(folder, key, compression, _blocks(package, contents))
+
+
+def _key(package: Package, contents: _Contents, compression: Compression) -> str:
     """What determines the bytes, hashed."""
     digest = hashlib.sha256(f"{_FORMAT} {compression.value}\n".encode())
-    for entry in [*folders, *links]:
+    for entry in (*contents.folders, *contents.links):
         digest.update(entry.line() + b"\n")
-    for entry, mtime_s in files:
-        digest.update(entry.line() + f" {mtime_s}\n".encode())
+    for entry, path in contents.files:
+        digest.update(entry.line() + f" {package.mtime_s(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _blocks(package: Package, contents: _Contents) -> Iterator[bytes]:
+    """The tar, piece by piece."""
+    latest_s = max((package.mtime_s(path) for _, path in contents.files), default=0)
+    for entry in contents.folders:
+        yield _header(entry, latest_s)
+    for entry, path in contents.files:
+        yield _header(entry, package.mtime_s(path))
+        yield from package.chunks(entry)
+        yield b"\0" * (-entry.size % tarfile.BLOCKSIZE)
+    for entry in contents.links:
+        yield _header(entry, latest_s)
+    yield _END
 
 
 def _header(entry: Entry, mtime_s: int) -> bytes:

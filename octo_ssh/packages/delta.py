@@ -45,8 +45,8 @@ def is_simple(path: str) -> bool:
 def difference(wanted: Manifest, base: Manifest | None) -> Difference:
     """What to do on a target that has ``base`` (None: nothing) to get ``wanted``."""
     has = base.entries if base is not None else {}
-    old = {entry.line() for entry in has.values()}
-    new = {entry.line() for entry in wanted.entries.values()}
+    old = [entry.line() for path, entry in has.items() if wanted.entries.get(path) != entry]
+    new = [entry.line() for path, entry in wanted.entries.items() if has.get(path) != entry]
     moved_from = _contents(has.values())
     missing: list[str] = []
     copies: list[tuple[str, str]] = []
@@ -62,9 +62,7 @@ def difference(wanted: Manifest, base: Manifest | None) -> Difference:
             copies.append((origin, path))
         else:
             missing.append(path)
-    return Difference(
-        tuple(sorted(old - new)), tuple(sorted(new - old)), tuple(missing), tuple(copies), tuple(unchanged)
-    )
+    return Difference(tuple(sorted(old)), tuple(sorted(new)), tuple(missing), tuple(copies), tuple(unchanged))
 
 
 def _content(entry: Entry) -> tuple[str, int, int]:
