@@ -18,7 +18,6 @@ import os
 import secrets
 import sys
 import tarfile
-import threading
 import time
 import zlib
 from collections.abc import Collection, Hashable, Iterable, Iterator
@@ -64,8 +63,7 @@ class Bundles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made: dict[Hashable, Bundle] = {}
-        self._making = threading.Lock()
+        self._made: dict[Hashable, asyncio.Task[Bundle]] = {}
 
     async def get(
         self,
@@ -79,14 +77,11 @@ class Bundles:
     ) -> Bundle:
         """As ``make_bundle``, without blocking others. Raises PackageError."""
         contents = _contents(package, wanted, lacking.missing, leave_out, seeds)
-        return await asyncio.to_thread(self._get, package, contents, compression)
-
-    def _get(self, package: Package, contents: _Contents, compression: Compression) -> Bundle:
         key = (package.sha256, contents, compression)
-        with self._making:
-            if key not in self._made:
-                self._made[key] = _bundle(package, contents, compression, self._folder)
-            return self._made[key]
+        if key not in self._made:
+            making = asyncio.to_thread(_bundle, package, contents, compression, self._folder)
+            self._made[key] = asyncio.create_task(making)
+        return await asyncio.shield(self._made[key])  # one target's end must not take it from the others
 
 
 def make_bundle(
@@ -144,6 +139,8 @@ def _contents(
             raise PackageError(f"package {package.name} does not hold the wanted content of {shown(path)}")
         files.append((entry, path))
     rest = [entry for entry in wanted.entries.values() if entry.kind is not Kind.FILE]
+    if seeds:
+        rest.append(Entry(SEEDS, Kind.DIR, 0o700))
     for entry in _seeded(package, wanted, seeds):
         if entry.kind is Kind.FILE:
             files.append((replace(entry, path=f"{SEEDS}/{entry.path}"), entry.path))
