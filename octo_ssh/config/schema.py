@@ -119,6 +119,10 @@ TargetBudget = Annotated[
 """A number of targets or a share of them."""
 Raw = Annotated[Scalar | Sequence | Mapping, PlainValidator(lambda node: node), WithJsonSchema({})]
 """The node itself, for whoever reads it further: variables, values with a source."""
+FormatVersion = Annotated[
+    int, PlainValidator(leaf(values.format_version)), WithJsonSchema({"const": values.FORMAT_VERSION})
+]
+"""``version: 1``: the form of the file."""
 Items = Annotated[tuple[T, ...], BeforeValidator(_items)]
 OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_one_or_many), _OneOrManySchema()]
 Table = Annotated[dict[str, T], BeforeValidator(_table)]
@@ -170,6 +174,16 @@ class Shape(BaseModel):
         """Where the key itself stands; where the map stands if it has no such key."""
         entry = self._node.items.get(key)
         return entry.key if entry else self._node.position
+
+    def item_at(self, key: str, index: int) -> Position:
+        """Where an item of the list at a key stands; the value itself where it is no list."""
+        found = self._node.get(key)
+        return found.items[index].position if isinstance(found, Sequence) else self.at(key)
+
+    def keys_in(self, key: str) -> dict[str, Position]:
+        """Where each key of the map at a key stands; empty where there is no map."""
+        found = self._node.get(key)
+        return {name: entry.key for name, entry in found.items.items()} if isinstance(found, Mapping) else {}
 
     def has(self, key: str) -> bool:
         """Whether the key is written in the file."""

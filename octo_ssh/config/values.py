@@ -120,6 +120,17 @@ def whole_number(node: Node) -> int:
     raise BadValue("must be a whole number")
 
 
+FORMAT_VERSION = 1
+"""The form of inventories and plans that this octo-ssh reads."""
+
+
+def format_version(node: Node) -> int:
+    """The ``version`` of a file's form."""
+    if whole_number(node) != FORMAT_VERSION:
+        raise BadValue(f"must be {FORMAT_VERSION}: this octo-ssh reads no other form")
+    return FORMAT_VERSION
+
+
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MAX_DURATION_S = 366 * 86400.0
