@@ -123,7 +123,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, autoescape=False, cache_size=0, optimized=False)
-        self.globals = {"range": _range, "dict": dict}
+        self.globals = dict(_GLOBALS)
         self.filters = {name: _guarded(name, FILTERS[name]) for name in _KEPT_FILTERS}
         self.filters |= {name: _guarded(name, function) for name, function in bounded.FILTERS.items()}
         self.filters[_CONCAT] = _guarded(_CONCAT, bounded.concat)
@@ -180,6 +180,9 @@ def _range(*args: int) -> list[int]:
     if len(numbers) > bounded.ITEMS_LIMIT:
         raise BoundError(f"range() of more than {bounded.ITEMS_LIMIT} numbers")
     return list(numbers)
+
+
+_GLOBALS: Mapping[str, Any] = {"range": _range, "dict": dict}
 
 
 def _kind(value: Any) -> str:
@@ -317,17 +320,14 @@ def _shown(source: str) -> str:
     return f"'${{{{ {source if len(source) <= 60 else source[:59] + '…'} }}}}'"
 
 
-def evaluate(expression: Expression, names: Mapping[str, Any], *, is_secret: bool) -> Any:
+def evaluate(expression: Expression, names: Mapping[str, Any], missing: Mapping[str, str], *, is_secret: bool) -> Any:
     """The value of an expression whose names stand for opened values (str, list, dict, …, Sealed).
 
-    With ``is_secret``, messages of errors name no values. Raises ExpressionError, SecretUsed.
+    ``missing``: for each other name it uses, what is said if its value is asked for. With ``is_secret``, messages of
+    errors name no values. Raises ExpressionError, SecretUsed.
     """
-    context: dict[str, Any] = {}
-    for name in expression.names:
-        if name in names:
-            context[name] = names[name]
-        elif name not in _environment().globals:
-            context[name] = StrictUndefined(hint=undefined_message(name, names), name=name)
+    hidden = {name: StrictUndefined(hint=hint, name=name) for name, hint in missing.items() if name not in _GLOBALS}
+    context = {**names, **hidden}
     token = _budget.set(Budget())
     try:
         result = expression.run(context)
@@ -346,8 +346,3 @@ def evaluate(expression: Expression, names: Mapping[str, Any], *, is_secret: boo
     if isinstance(result, float) and not math.isfinite(result):
         raise ExpressionError(f"{_shown(expression.source)} is not a finite number")
     return result
-
-
-def undefined_message(name: str, names: Mapping[str, Any]) -> str:
-    """What is said of a name that nobody defined."""
-    return f"undefined name {name!r}{nearest(name, names)}"

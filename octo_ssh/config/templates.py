@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from octo_ssh.config.problems import nearest
 from octo_ssh.config.texts import to_text
@@ -161,6 +161,17 @@ def find_secret(value: Any) -> SecretRef | None:
             return None
 
 
+def undefined_message(name: str, names: Mapping[str, Any]) -> str:
+    """What is said of an undefined name. ``names`` may know more of it, in a method ``why_missing``."""
+    why = names.why_missing(name) if isinstance(names, _Explaining) else None
+    return why or f"undefined name '{name}'{nearest(name, names)}"
+
+
+@runtime_checkable
+class _Explaining(Protocol):
+    def why_missing(self, name: str) -> str | None: ...
+
+
 class _SecretInside(Exception):
     """The text of a template depends on a secret."""
 
@@ -253,7 +264,7 @@ def _run(source: str, names: Mapping[str, Any], reveal: Reveal | None, position:
         if simple[1] in names:
             value = names[simple[1]]
             return _reveal_all(value, reveal) if reveal else value
-        raise TemplateProblem(position, f"undefined name '{simple[1]}'{nearest(simple[1], names)}")
+        raise TemplateProblem(position, undefined_message(simple[1], names))
     from octo_ssh.config import expressions
 
     expression = _compiled(source, position)
@@ -261,9 +272,10 @@ def _run(source: str, names: Mapping[str, Any], reveal: Reveal | None, position:
     def opened(value: Any) -> Any:
         return _opened(value, reveal, opened)
 
-    used = _Opened(names, opened)
+    available = {name: opened(names[name]) for name in expression.names if name in names}
+    missing = {name: undefined_message(name, names) for name in expression.names if name not in names}
     try:
-        return _closed(expressions.evaluate(expression, used, is_secret=reveal is not None), position)
+        return _closed(expressions.evaluate(expression, available, missing, is_secret=reveal is not None), position)
     except expressions.SecretUsed:
         raise _SecretInside from None
     except expressions.ExpressionError as error:
@@ -279,26 +291,6 @@ def _compiled(source: str, position: Position) -> Expression:
         return expressions.compile_expression(source.strip())
     except expressions.ExpressionError as error:
         raise TemplateProblem(position, str(error)) from None
-
-
-class _Opened(Mapping[str, Any]):
-    """Names as expressions see them, each opened when it is asked for."""
-
-    def __init__(self, names: Mapping[str, Any], opened: Callable[[Any], Any]) -> None:
-        self._names = names
-        self._opened = opened
-
-    def __getitem__(self, name: str) -> Any:
-        return self._opened(self._names[name])
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Any:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 def _opened(value: Any, reveal: Reveal | None, opened: Callable[[Any], Any]) -> Any:
