@@ -63,9 +63,7 @@ def switching(baseline: Baseline, *, release: str, debts: tuple[Owed, ...]) -> B
 
 def paid(baseline: Baseline, *, step: str, what: str) -> Baseline:
     """One consequence of a step was seen to happen."""
-    return replace(
-        baseline, owed=tuple(debt for debt in baseline.owed if (debt.step, debt.what) != (step, what))
-    )
+    return replace(baseline, owed=tuple(debt for debt in baseline.owed if (debt.step, debt.what) != (step, what)))
 
 
 def package_succeeded(
@@ -88,6 +86,4 @@ def package_succeeded(
 
 def returning(baseline: Baseline, *, step: str, release: str | None, debts: tuple[Owed, ...]) -> Baseline:
     """``verify`` failed: ``current`` is about to go back to ``release``, which is then to be activated."""
-    return replace(
-        baseline, release=release, owed=(*(debt for debt in baseline.owed if debt.step != step), *debts)
-    )
+    return replace(baseline, release=release, owed=(*(debt for debt in baseline.owed if debt.step != step), *debts))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from octo_ssh.execution.context import StepEnd
 from octo_ssh.model.events import Emit, GroupPaused, RunHalted, StepEnded, StepStarted
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.planning.schedule import Schedule, Start
+from octo_ssh.planning.schedule import Schedule, Start, Wait
 
 CarryOut = Callable[[Start], Awaitable[StepEnd]]
 
@@ -27,25 +27,25 @@ class Coordinator:
     stoppable: Callable[[Start], bool]
     emit: Emit
     _running: dict[asyncio.Task[StepEnd], Start] = field(default_factory=dict, init=False)
-    _pauses: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)
+    _pauses: dict[asyncio.Task[None], Wait] = field(default_factory=dict, init=False)
     _told: set[str] = field(default_factory=set, init=False)
-    _halted: bool = field(default=False, init=False)
+    _halt_told: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Returns when nothing runs and nothing more will start."""
         try:
             while True:
                 self._start_what_is_ready()
-                waiting: set[asyncio.Task[StepEnd] | asyncio.Task[None]] = {*self._running, *self._pauses}
-                if not waiting:
+                if self.schedule.done:
                     return
-                ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in ended:
-                    self._take_in(task)
+                waiting: set[asyncio.Task[StepEnd] | asyncio.Task[None]] = {*self._running, *self._pauses}
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                self._take_in()
         finally:
-            for left in (*self._running, *self._pauses):
-                left.cancel()
-            await asyncio.gather(*self._running, *self._pauses, return_exceptions=True)
+            left = (*self._running, *self._pauses)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     def interrupt(self) -> None:
         """Nothing new starts; scripts and checks that run are stopped. Groups that were entered run their ends."""
@@ -58,36 +58,43 @@ class Coordinator:
 
     def _start_what_is_ready(self) -> None:
         for start in self.schedule.ready():
-            if start.step_id not in self._told:
-                self._told.add(start.step_id)
-                self.emit(StepStarted(start.step_id))
+            self._tell_of(start.step_id)
             self._running[asyncio.create_task(self._one(start))] = start
-        for wait in self.schedule.waiting():
-            if wait.step_id not in self._pauses.values():
+        for end in self.schedule.settled():
+            self._tell_of(end.step_id)
+            self.emit(StepEnded(end.step_id, end.target, end.outcome, end.reason, 0.0))
+        waits = self.schedule.waiting()
+        for pause, wait in self._pauses.items():
+            if wait not in waits:
+                pause.cancel()
+        for wait in waits:
+            if wait not in self._pauses.values():
                 self.emit(GroupPaused(wait.step_id, wait.seconds))
-                self._pauses[asyncio.create_task(asyncio.sleep(wait.seconds))] = wait.step_id
-        if self.schedule.halted and not self._halted:
-            self._halted = True
+                self._pauses[asyncio.create_task(asyncio.sleep(wait.seconds))] = wait
+        if self.schedule.halted and not self._halt_told:
+            self._halt_told = True
             self.emit(RunHalted(self.schedule.halted))
 
+    def _tell_of(self, step_id: str) -> None:
+        if step_id not in self._told:
+            self._told.add(step_id)
+            self.emit(StepStarted(step_id))
+
     async def _one(self, start: Start) -> StepEnd:
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             end = await self.carry_out(start)
         except asyncio.CancelledError:
-            end = StepEnd(Outcome.FAILED, "interrupted; its processes were ended")
-        seconds = asyncio.get_running_loop().time() - began
-        self.emit(
-            StepEnded(start.step_id, start.target, end.outcome, end.reason, seconds, end.status, end.tail)
-        )
+            end = StepEnd(Outcome.FAILED, "interrupted: its processes were ended")
+        seconds = loop.time() - began
+        self.emit(StepEnded(start.step_id, start.target, end.outcome, end.reason, seconds, end.status, end.tail))
         return end
 
-    def _take_in(self, task: asyncio.Task[StepEnd] | asyncio.Task[None]) -> None:
-        if task in self._pauses:
-            step_id = self._pauses.pop(task)  # type: ignore[arg-type]
-            self.schedule.waited(step_id)
-            return
-        start = self._running.pop(task)  # type: ignore[arg-type]
-        end = task.result()
-        if isinstance(end, StepEnd):
-            self.schedule.finished(start.step_id, start.target, end.outcome)
+    def _take_in(self) -> None:
+        for pause in [pause for pause in self._pauses if pause.done()]:
+            wait = self._pauses.pop(pause)
+            self.schedule.waited(wait.step_id, wait.slot)
+        for task in [task for task in self._running if task.done()]:
+            start = self._running.pop(task)
+            self.schedule.finished(start.step_id, start.target, task.result().outcome)

@@ -37,8 +37,7 @@ class Engine:
         planned = self.steps[start.step_id]
         self.context.emit(StepBegan(start.step_id, start.target))
         work = planned.planned[start.target].work
-        if work is None:
-            return StepEnd(planned.planned[start.target].outcome, planned.planned[start.target].reason)
+        assert work is not None, "the schedule settles what has nothing to do"
         voice = StepVoice(self.context, start.step_id, start.target)
         retry = planned.step.retry
         for attempt in range(retry.times + 1):

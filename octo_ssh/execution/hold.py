@@ -55,7 +55,7 @@ class Hold:
         password = self.target.become.password
         return Sudo(user, None if password is None else self.context.secrets.reveal(password))
 
-    async def acquire(self, *, line: Mapping[str, Any], baseline: Baseline) -> Lease | None | lock_programs.Moved:
+    async def acquire(self, *, line: Mapping[str, Any], baseline: Baseline) -> Lease | lock_programs.Moved | None:
         """Take the lease and write down what was decided.
 
         None: it is ours. A Lease: somebody holds it. Moved: the journal went on since this target was observed.

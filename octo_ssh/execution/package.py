@@ -10,7 +10,7 @@ from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.probe import probe
 from octo_ssh.execution.push import lay_out
 from octo_ssh.execution.script import moved, run_script
-from octo_ssh.model.observed import Owed, PackageBaseline
+from octo_ssh.model.observed import Baseline, Owed, PackageBaseline
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Step
 from octo_ssh.model.work import PackageWork
@@ -62,9 +62,7 @@ class Deployment:
         return await self._point_current_at(folder)
 
     async def _point_current_at(self, folder: str | None) -> str:
-        return await self.hold.session.act(
-            switch(self.work.to, folder), sudo=self.hold.sudo(self.work.sudo_user)
-        )
+        return await self.hold.session.act(switch(self.work.to, folder), sudo=self.hold.sudo(self.work.sudo_user))
 
     async def _activate_and_verify(self) -> StepEnd | None:
         """None when all went well."""
@@ -104,9 +102,7 @@ class Deployment:
         await self._tell(
             "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, after=after
         )
-        await self.hold.session.act(
-            prune(work.to, keep=(work.folder, *work.keep)), sudo=self.hold.sudo(work.sudo_user)
-        )
+        await self.hold.session.act(prune(work.to, keep=(work.folder, *work.keep)), sudo=self.hold.sudo(work.sudo_user))
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
@@ -142,5 +138,5 @@ class Deployment:
     def _owed(self, what: str, release: str) -> Owed:
         return Owed(self.step.id, self.work.package, release, what, self.work.previous)
 
-    async def _tell(self, what: str, *, after: baseline.Baseline, **fields: str | None) -> None:
+    async def _tell(self, what: str, *, after: Baseline, **fields: str | None) -> None:
         await self.hold.record({"what": what, "step": self.step.id, "package": self.work.package, **fields}, after)

@@ -137,5 +137,5 @@ async def push_all(
     for (hold, step_id, _), end in zip(jobs, ends, strict=True):
         if isinstance(end, BaseException) and not isinstance(end, Exception):
             raise end
-        found[step_id, hold.target.name] = end  # type: ignore[assignment]
+        found[step_id, hold.target.name] = end
     return found

@@ -46,7 +46,7 @@ async def release_all(holds: Iterable[Hold], outcome: Callable[[str], str]) -> N
 async def _try_all(
     holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]]
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
-    async def one(name: str, hold: Hold) -> Lease | None | Moved | TargetError:
+    async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
         after = baseline.decided(hold.baseline, hold.context.identity.release, steps)
         try:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from octo_ssh.config.load import Loaded, LoadRequest, load
 from octo_ssh.config.templates import render_text
-from octo_ssh.errors import Refused, RemoteError, TargetError
+from octo_ssh.errors import RemoteError, TargetError
 from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed, PackagePlace, PlaceRequest
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import PackageStep, Step
+from octo_ssh.model.plan import PackageStep, Step, UrlOrigin
 from octo_ssh.model.program import Sudo
 from octo_ssh.model.work import RunPlan
 from octo_ssh.operations.fleet import Fleet
@@ -27,8 +27,9 @@ from octo_ssh.output.record import last_failed
 from octo_ssh.packages.acquire import Package, acquire
 from octo_ssh.planning.configure import Configured, configure, configured_paths
 from octo_ssh.planning.doubts import Doubt, doubts
+from octo_ssh.planning.inputs import PlanInput
 from octo_ssh.planning.places import Place, places
-from octo_ssh.planning.plan import PlanInput, make_plan
+from octo_ssh.planning.plan import make_plan
 from octo_ssh.planning.request import RunOptions, Selection, select
 from octo_ssh.remote.inspect import inspect
 from octo_ssh.remote.observe import observe, observe_places
@@ -54,7 +55,7 @@ class Prepared:
     lost: dict[str, str] = field(default_factory=dict)
     """Targets that were reached but could not be observed, with the reason."""
     configured: dict[tuple[str, str], Configured] = field(default_factory=dict)
-    run_plan: RunPlan | None = None
+    """By step id and target."""
 
     async def look(self, names: tuple[str, ...]) -> None:
         """Observe targets (again) and settle every doubt about them."""
@@ -74,7 +75,7 @@ class Prepared:
     def decide(self) -> RunPlan:
         """The plan of the run, from what was seen."""
         gone = {name: error.message for name, error in self.fleet.unreachable.items()}
-        self.run_plan = make_plan(
+        plan = make_plan(
             PlanInput(
                 loaded=self.loaded,
                 options=self.options,
@@ -85,8 +86,8 @@ class Prepared:
                 configured=self.configured,
             )
         )
-        self.emit(PlanMade(self.run_plan))
-        return self.run_plan
+        self.emit(PlanMade(plan))
+        return plan
 
     async def _observe(self, target: Target, session: Observer, wanted: tuple[Place, ...]) -> Observed:
         plan = self.loaded.plan
@@ -111,9 +112,7 @@ class Prepared:
         seen = replace(seen, packages=found)
         return await self._settle(target, session, seen, wanted)
 
-    async def _settle(
-        self, target: Target, session: Observer, seen: Observed, wanted: tuple[Place, ...]
-    ) -> Observed:
+    async def _settle(self, target: Target, session: Observer, seen: Observed, wanted: tuple[Place, ...]) -> Observed:
         """Look closer where a glance did not decide: hash trees, fetch manifests that are not held here."""
         found = dict(seen.packages)
         users = {place.step_id: place.sudo_user for place in wanted}
@@ -176,13 +175,12 @@ def read(request: PlanRequest, surroundings: Surroundings) -> tuple[Loaded, RunO
             variables=request.variables,
         )
     )
-    failed = last_failed(surroundings.state, loaded.plan.project, loaded.environment)
     options = RunOptions(
         limit=request.limit,
         exclude=request.exclude,
         skip_steps=request.skip_steps,
         redeploy=request.redeploy,
-        failed=failed or frozenset(),
+        failed=last_failed(surroundings.state, loaded.plan.project, loaded.environment),
     )
     return loaded, options, select(loaded, options)
 
@@ -194,7 +192,8 @@ async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emi
 
     async def one(name: str) -> Package:
         source = loaded.plan.packages[name]
-        location = render_text(source.origin.path if hasattr(source.origin, "path") else source.origin.url, names)
+        where = source.origin.url if isinstance(source.origin, UrlOrigin) else source.origin.path
+        location = render_text(where, names)
         package = await asyncio.to_thread(acquire, source, location, cache=surroundings.cache)
         emit(PackageReady(name, len(package.manifest.entries), package.manifest.bytes, package.sha256))
         return package
@@ -206,7 +205,7 @@ async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emi
 async def survey(
     loaded: Loaded, options: RunOptions, selection: Selection, fleet: Fleet, surroundings: Surroundings, emit: Emit
 ) -> Prepared:
-    """Acquire, connect, observe, decide. Raises PackageError, Refused; a target's trouble stays its own."""
+    """Acquire, connect, observe. Raises PackageError, Refused; a target's trouble stays its own."""
     packages = await acquire_packages(loaded, surroundings, emit)
     emit(PhaseStarted("connect"))
     names = (*selection.targets, *selection.once_extra)
@@ -217,7 +216,4 @@ async def survey(
         loaded, options, selection, packages, fleet, ManifestCache(surroundings.cache / "manifests"), emit
     )
     await prepared.look(names)
-    prepared.decide()
     return prepared
-
-

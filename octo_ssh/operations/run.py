@@ -14,7 +14,16 @@ from octo_ssh.execution.coordinator import Coordinator
 from octo_ssh.execution.engine import Engine
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.push import push_all
-from octo_ssh.model.events import Emit, Interrupted, PhaseStarted, RunEnded, TargetLost
+from octo_ssh.model.events import (
+    Emit,
+    Event,
+    Interrupted,
+    PhaseStarted,
+    RunEnded,
+    StepEnded,
+    TargetLost,
+    TargetResult,
+)
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.work import PackageWork, RunPlan
 from octo_ssh.operations.interrupt import Interrupts
@@ -22,7 +31,7 @@ from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
 from octo_ssh.packages.bundle import Bundles
-from octo_ssh.planning.exit import exit_code, next_command, results
+from octo_ssh.planning.exit import exit_code, next_command, results, target_outcome
 from octo_ssh.planning.schedule import Schedule
 
 ATTEMPTS = 3
@@ -45,6 +54,8 @@ class Run:
     prepared: Prepared | None = field(default=None, init=False)
     context: RunContext | None = field(default=None, init=False)
     coordinator: Coordinator | None = field(default=None, init=False)
+    reasons: dict[str, str] = field(default_factory=dict, init=False)
+    """By target: why it did not end well."""
     _work: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def to_the_end(self) -> ExitCode:
@@ -60,13 +71,30 @@ class Run:
             finally:
                 await release_all(self.holds.values(), self._outcome_of)
         interrupted = bool(interrupts.came)
-        ends = results(self.schedule) if self.schedule is not None else ()
+        ends = self._results()
         code = exit_code(ends, interrupted=interrupted)
         seconds = asyncio.get_running_loop().time() - began
         command = next_command(self.options.command, ends)
         self.emit(RunEnded(self.identity.run, int(code), seconds, ends, command))
         self.sync()
         return code
+
+    def _tell(self, event: Event) -> None:
+        match event:
+            case TargetLost(target=target, reason=reason):
+                self.reasons[target] = reason
+            case StepEnded(target=target, outcome=outcome, reason=reason) if not outcome.is_good:
+                self.reasons.setdefault(target, reason)
+            case _:
+                pass
+        self.emit(event)
+
+    def _results(self) -> tuple[TargetResult, ...]:
+        if self.schedule is None or self.prepared is None:
+            return ()
+        releases = {name: seen.baseline.release for name, seen in self.prepared.observed.items()}
+        releases |= {name: hold.baseline.release for name, hold in self.holds.items()}
+        return results(self.schedule, reasons=self.reasons, releases=releases)
 
     def _interrupt(self, name: str) -> None:
         self.emit(Interrupted(name))
@@ -88,11 +116,11 @@ class Run:
         plan = await self._lock(self.prepared, self.context, plan)
         self.sync()
         built = await self._push(self.context, plan)
-        self.emit(PhaseStarted("steps"))
+        self._tell(PhaseStarted("steps"))
         engine = Engine(self.context, self.holds, {step.step.id: step for step in plan.walk()}, built)
-        self.coordinator = Coordinator(self.schedule, engine.carry_out, engine.stoppable, self.emit)
+        self.coordinator = Coordinator(self.schedule, engine.carry_out, engine.stoppable, self._tell)
         await self.coordinator.run()
-        self.emit(PhaseStarted("record"))
+        self._tell(PhaseStarted("record"))
 
     def _ask(self, prepared: Prepared, plan: RunPlan) -> None:
         """An environment with ``confirm: true`` wants a yes (SPEC section 5)."""
@@ -111,7 +139,7 @@ class Run:
     def _new_context(self, prepared: Prepared) -> RunContext:
         return RunContext(
             identity=self.identity,
-            emit=self.emit,
+            emit=self._tell,
             now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
             secrets=prepared.loaded.secrets,
             packages=prepared.packages,
@@ -122,7 +150,7 @@ class Run:
 
     async def _lock(self, prepared: Prepared, context: RunContext, plan: RunPlan) -> RunPlan:
         """Lock the targets that change. Those whose journal moved since are observed, and all is decided, again."""
-        self.emit(PhaseStarted("lock"))
+        self._tell(PhaseStarted("lock"))
         for _ in range(ATTEMPTS):
             self.schedule = Schedule(plan)
             self.holds = {
@@ -144,7 +172,8 @@ class Run:
             await prepared.look(moved)
             plan = prepared.decide()
         raise Refused(
-            f"other runs kept changing {', '.join(moved)} while they were looked at", hint="apply again when they are done"
+            f"other runs kept changing {', '.join(moved)} while they were looked at",
+            hint="apply again when they are done",
         )
 
     async def _push(self, context: RunContext, plan: RunPlan) -> set[tuple[str, str]]:
@@ -157,7 +186,7 @@ class Run:
         ]
         if not jobs:
             return set()
-        self.emit(PhaseStarted("push"))
+        self._tell(PhaseStarted("push"))
         at_once = min(step.max_parallel for step in plan.walk())
         ends = await push_all(context, jobs, at_once=at_once)
         for (_, target), end in ends.items():
@@ -174,14 +203,13 @@ class Run:
         """The target leaves the run outside a step."""
         outcome = Outcome.UNKNOWN if isinstance(error, ConnectionLost) else Outcome.FAILED
         self.holds[target].gone = True
-        self.emit(TargetLost(target, outcome, error.message, error.hint))
+        self._tell(TargetLost(target, outcome, error.message, error.hint))
         if self.schedule is not None:
             self.schedule.left(target, outcome)
 
     def _outcome_of(self, target: str) -> str:
         """What the last journal line of a target says of the run there."""
-        ends = {end.target: end for end in results(self.schedule)} if self.schedule is not None else {}
-        return ends[target].outcome.value if target in ends else "not begun"
+        return target_outcome(self.schedule, target).value if self.schedule is not None else "not begun"
 
 
 def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:
@@ -189,6 +217,6 @@ def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:
     due: dict[str, tuple[str, ...]] = {}
     for step in plan.walk():
         for target, planned in step.planned.items():
-            if planned.work is not None and planned.outcome is not Outcome.SKIPPED:
+            if planned.due:
                 due[target] = (*due.get(target, ()), step.step.id)
     return due
