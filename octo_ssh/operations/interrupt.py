@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 from octo_ssh.errors import ExitCode
 
@@ -21,10 +22,14 @@ class Interrupts:
     on_first: Callable[[str], None]
     came: str = field(default="", init=False)
     """The first signal's name; empty while there was none."""
+    _before: dict[signal.Signals, Any] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Interrupts:
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        # one that is ignored (nohup) stays so
+        self._before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
+        for number in self._before:
             loop.add_signal_handler(number, self._arrived, number)
         return self
 
@@ -32,8 +37,9 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number, handler in self._before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
     def _arrived(self, number: signal.Signals) -> None:
         if self.came:
