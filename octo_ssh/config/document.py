@@ -6,7 +6,6 @@ A document is composed here, from the parser's events: PyYAML's own resolver is 
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from octo_ssh.config.problems import Problems
+from octo_ssh.config.scalars import NumberTooLarge, resolve
 from octo_ssh.config.syntax import explain
 from octo_ssh.errors import Position
 
@@ -118,12 +118,16 @@ def read_bytes(file: str, problems: Problems, *, named_at: Position | None = Non
 
 
 def parse_document(data: bytes | str, file: str, problems: Problems) -> Node | None:
-    """The one document in a text, or None after adding what is wrong. ``file`` names it in positions."""
+    """The one document in a text, or None after adding what is wrong. ``file`` names it in positions.
+
+    A document with mistakes that leave its structure plain (a key twice, a tag) is returned all the same, so that
+    the mistakes in what its keys mean can be reported with them.
+    """
     text = _decode(data, file, problems)
     if text is None:
         return None
     try:
-        return _Composer(file, text).document()
+        return _Composer(file, text, problems).document()
     except _Wrong as wrong:
         problems.add(wrong.position, wrong.message)
     except yaml.MarkedYAMLError as error:
@@ -174,7 +178,7 @@ def _decode(data: bytes | str, file: str, problems: Problems) -> str | None:
 
 
 class _Wrong(Exception):
-    """The first thing in a document that keeps it from being composed."""
+    """What keeps a document from being composed any further."""
 
     def __init__(self, position: Position, message: str) -> None:
         super().__init__(message)
@@ -194,8 +198,9 @@ class _Built:
 class _Composer:
     """Builds one document's nodes from the parser's events, keeping count of what they cost."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, problems: Problems) -> None:
         self.file = file
+        self.problems = problems
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         self.events: Iterator[Any] = iter(yaml.parse(text, Loader=loader))
         self.anchors: dict[str, _Built | None] = {}
@@ -222,12 +227,12 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(str(event.anchor), position, depth)
         self._spend(1, depth, position)
-        _refuse_tag(event, position)
+        self._refuse_tag(event, position)
         if event.anchor:
             self.anchors[event.anchor] = None
         match event:
             case yaml.ScalarEvent():
-                built = _Built(_scalar(event, position), 1, 1)
+                built = _Built(self._scalar(event, position), 1, 1)
             case yaml.SequenceStartEvent():
                 built = self._sequence(position, depth)
             case _:
@@ -266,77 +271,52 @@ class _Composer:
         size, height = 1, 0
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             at = self._at(event)
-            key = _key(self._node(event, depth + 1).node, at, position)
-            if key in items:
-                raise _Wrong(at, f"the key '{key}' stands here twice: the first is at {items[key].key}, remove one")
+            key = self._key(self._node(event, depth + 1).node, at, position)
             child = self._node(next(self.events), depth + 1)
-            items[key] = Entry(at, child.node)
             size, height = size + 1 + child.size, max(height, child.height)
+            if key in items:
+                self.problems.add(
+                    at, f"the key '{key}' stands here twice: the first is at {items[key].key}, remove one"
+                )
+            elif key is not None:
+                items[key] = Entry(at, child.node)
         return _Built(Mapping(items, position), size, height + 1)
 
+    def _key(self, node: Node, at: Position, mapping: Position) -> str | None:
+        """The text of a key; None, after saying so, for what cannot be one."""
+        match node:
+            case Scalar(value="<<", quoted=False):
+                self.problems.add(at, "'<<' (merge) is not in YAML 1.2: write the keys out")
+                return None
+            case Scalar(value=str(key)):
+                return key
+            case Scalar(text=text):
+                self.problems.add(
+                    at, f'a key must be a string: quote it, "{text}"' if text else "a key is missing here"
+                )
+                return text or None
+            case _:
+                doubled = mapping.line == at.line and mapping.column == at.column - 1  # {{ x }}
+                raise _Wrong(
+                    mapping if doubled else at, "a key must be a string, not a list or a map: quote this value"
+                )
 
-def _key(node: Node, at: Position, mapping: Position) -> str:
-    match node:
-        case Scalar(value="<<", quoted=False):
-            raise _Wrong(at, "'<<' (merge) is not in YAML 1.2: write the keys out")
-        case Scalar(value=str(key)):
-            return key
-        case Scalar(text=text):
-            raise _Wrong(at, f"a key must be a string: quote it, '{text}'" if text else "a key is missing before ':'")
-        case _:
-            doubled = mapping.line == at.line and mapping.column == at.column - 1  # {{ x }}
-            raise _Wrong(mapping if doubled else at, "a key must be a string, not a list or a map: quote this value")
+    def _refuse_tag(self, event: Any, position: Position) -> None:
+        if event.tag is None or event.tag in _TAGS.get(type(event), ("!", _CORE + "map")):
+            return
+        shown = "!!" + event.tag.removeprefix(_CORE) if event.tag.startswith(_CORE) else event.tag
+        self.problems.add(position, f"the tag '{shown}' is not read: remove it, or quote this value")
+
+    def _scalar(self, event: Any, position: Position) -> Scalar:
+        text: str = event.value
+        if event.style or event.tag:
+            return Scalar(text, position, text, quoted=True)
+        try:
+            return Scalar(resolve(text), position, text)
+        except NumberTooLarge:
+            self.problems.add(position, "this number is too large: to write text, quote this value")
+            return Scalar(text, position, text)
 
 
 _CORE = "tag:yaml.org,2002:"
 _TAGS = {yaml.ScalarEvent: ("!", _CORE + "str"), yaml.SequenceStartEvent: ("!", _CORE + "seq")}
-
-
-def _refuse_tag(event: Any, position: Position) -> None:
-    if event.tag is None or event.tag in _TAGS.get(type(event), ("!", _CORE + "map")):
-        return
-    shown = "!!" + event.tag.removeprefix(_CORE) if event.tag.startswith(_CORE) else event.tag
-    raise _Wrong(position, f"the tag '{shown}' is not read: remove it, or quote this value")
-
-
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOLEANS = {"true": True, "false": False}
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
-_NAN = frozenset({".nan", ".NaN", ".NAN"})
-_MAX_DIGITS = 300
-
-
-def _scalar(event: Any, position: Position) -> Scalar:
-    text: str = event.value
-    if event.style or event.tag:
-        return Scalar(text, position, text, quoted=True)
-    return Scalar(_resolve(text, position), position, text)
-
-
-def _resolve(text: str, position: Position) -> bool | int | float | str | None:
-    """A plain scalar's value by the YAML 1.2 core schema, where a number never has leading zeros."""
-    if text in _NULL:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if text[0] not in "-+.0123456789":
-        return text
-    if len(text) > _MAX_DIGITS:
-        if _FLOAT.fullmatch(text) or _BASED.fullmatch(text):
-            raise _Wrong(position, "this number is too long: to write text, quote this value")
-        return text
-    if _INT.fullmatch(text):
-        return int(text)
-    if _BASED.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        if math.isinf(number):
-            raise _Wrong(position, "this number is too large: to write text, quote this value")
-        return number
-    if found := _INFINITE.fullmatch(text):
-        return -math.inf if found[1] == "-" else math.inf
-    return math.nan if text in _NAN else text

@@ -48,5 +48,7 @@ def _unquoted(line: str) -> int | None:
     if not (found := _KEY_AND_VALUE.match(line)):
         return None
     value = found[1]
+    if value[0] in "{[" and "${{" in value:  # a template in a flow collection, where its braces are YAML's
+        return found.start(1) + value.index("${{")
     risky = value[0] in _STARTS or re.search(r":(?:\s|$)", value) or "${{" in value
     return found.start(1) if risky else None
