@@ -210,7 +210,7 @@ class _Composer:
         next(self.events)
         start = next(self.events)
         if isinstance(start, yaml.StreamEndEvent):
-            raise _Wrong(Position(self.file), "this file is empty: it must hold a map of keys")
+            raise _Wrong(Position(self.file), "this document is empty: it must hold a map of keys")
         root = self._node(next(self.events), 1)
         next(self.events)
         after = next(self.events)

@@ -13,7 +13,7 @@ from octo_ssh.config.document import Node
 from octo_ssh.config.inventory_jump import check_host, check_user, parse_hop, refuse_cycles, shared_jump
 from octo_ssh.config.inventory_shapes import BecomeShape, TargetShape
 from octo_ssh.config.problems import Problems, nearest
-from octo_ssh.config.values import BadValue, beside, check_name, read_secret, read_variables
+from octo_ssh.config.values import BadValue, beside, check_name, not_built, read_secret, read_variables
 from octo_ssh.errors import Position
 from octo_ssh.model.inventory import Become, Fallback, Hop, Target
 from octo_ssh.model.ranges import RangeError, expand
@@ -121,7 +121,7 @@ class _Builder:
         self.problems = problems
         self.tags = self._checked_words("tags")
         self.within = self._checked_words("environments")
-        self.names = {"name": draft.name, "tags": list(self.tags), "environments": list(self.within)}
+        self.names = {"name": draft.name, "tags": self.tags, "environments": self.within}
 
     def target(self) -> Target:
         own = self.own
@@ -276,6 +276,9 @@ class _Builder:
 
     def _sourced(self, node: Node, key: str) -> SecretRef | None:
         source = node.get("secret") if isinstance(node, MappingNode) and len(node.items) == 1 else None
+        if isinstance(node, MappingNode) and "prompt" in node.items:
+            self.problems.add(node.items["prompt"].key, not_built("'prompt'"))
+            return None
         if source is None:
             self.problems.add(node.position, f"'{key}' never stands in a file: write {{secret: {{env: NAME}}}}")
             return None

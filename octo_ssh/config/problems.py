@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from octo_ssh.errors import FileErrors, Position, Problem
 from octo_ssh.model.words import nearest, quoted_list
 
 __all__ = ["Problems", "nearest", "quoted_list"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_LONGEST = 800
 
 
 class Problems:
@@ -17,8 +21,15 @@ class Problems:
         self._found: list[Problem] = []
 
     def add(self, position: Position, message: str) -> None:
-        """One mistake: ``message`` says what is wrong, then after a colon or semicolon what to do."""
-        self._found.append(Problem(position, message))
+        """One mistake: ``message`` says what is wrong, then after a colon what to do.
+
+        It may quote what stands in a file, or what a program printed: control characters are escaped, and a long
+        middle is left out.
+        """
+        shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", message)
+        if len(shown) > _LONGEST:
+            shown = f"{shown[: _LONGEST // 2]} … {shown[-_LONGEST // 4 :]}"
+        self._found.append(Problem(position, shown))
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Take over what another reader found."""

@@ -248,6 +248,8 @@ def _located(root: Node, error: Any) -> tuple[Position, str]:
             message = f"must be {context['expected']}{nearest(str(plain(node)), words)}"
         case "greater_than_equal":
             message = f"must be at least {context['ge']}"
+        case "too_short":
+            message = "must not be empty"
         case "less_than_equal":
             message = f"must be at most {context['le']}"
         case _:
