@@ -82,17 +82,21 @@ class LiveView:
         finally:
             self._paused = False
             self._live = self._new_live()
-            self._live.start()
+            self._start()
             held, self._held = self._held, []
             for text, tone in held:
                 self._say(text, tone)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+    def _start(self) -> None:
+        self._live.start()
+        self._console.show_cursor(True)  # a second signal or kill -9 leaves no chance to bring a hidden one back
 
     def _new_live(self) -> Live:
         return Live(

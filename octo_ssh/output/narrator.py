@@ -33,7 +33,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.output.outline import Outline
 from octo_ssh.output.plan_view import totals
 from octo_ssh.output.printer import Say, Tone, tone_of
-from octo_ssh.output.summary import counts, named
+from octo_ssh.output.summary import named
 from octo_ssh.output.text import Lines, clean_line, last_lines
 from octo_ssh.output.words import amount, duration, fold, size
 
@@ -61,6 +61,7 @@ class Narrator:
         self._tallies: dict[str, _Tally] = {}
         self._output: dict[tuple[str, str], Lines] = {}
         self._pushed: list[tuple[str, int]] = []
+        self._plan_told = ""
         self.title = ""
 
     def emit(self, event: Event) -> None:
@@ -85,14 +86,16 @@ class Narrator:
                     self._say(f"      {line}", Tone.BAD)
             case PlanMade(plan):
                 self._outline = Outline.of(plan)
-                self._say(totals(plan), Tone.TITLE)
+                if (told := totals(plan)) != self._plan_told:  # made again after a second look, with the same result
+                    self._plan_told = told
+                    self._say(told, Tone.TITLE)
             case PushDone(target, _, sent):
                 self._pushed.append((target, sent))
             case StepStarted(step):
                 self._flush_other(step)
                 self._say(self._outline.name(step), Tone.TITLE)
             case StepNote(step, target, text):
-                if self._verbose or text.startswith("going back"):
+                if self._verbose:
                     self._say(f"  {target}  {clean_line(text)}", Tone.FAINT)
             case StepOutput(step, target, data):
                 if self._verbose:
@@ -185,12 +188,6 @@ def run_title(event: RunStarted) -> str:
     """``shop 1.4.2 → staging``."""
     what = f"{event.project} {event.release}" if event.release else event.project
     return f"{what} → {event.environment}" if event.environment else what
-
-
-def lost_counts(outcomes: list[Outcome]) -> str:
-    """The bad outcomes in short, for a header; empty when there are none."""
-    bad = [outcome for outcome in outcomes if not outcome.is_good]
-    return counts(bad) if bad else ""
 
 
 _PHASES = {

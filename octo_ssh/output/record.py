@@ -11,10 +11,9 @@ import fcntl
 import json
 import os
 import re
-import secrets
 import socket
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,27 +37,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """``OCTO_SSH_STATE``, else the user's state folder. It need not exist yet."""
-    if chosen := environ.get("OCTO_SSH_STATE"):
-        return Path(chosen)
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("octo-ssh", appauthor=False))
-
-
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """``OCTO_SSH_CACHE``, else the user's cache folder: what lies there can be made again."""
-    if chosen := environ.get("OCTO_SSH_CACHE"):
-        return Path(chosen)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("octo-ssh", appauthor=False))
-
-
-def new_run_id(now: datetime, token: Callable[[int], str] = secrets.token_hex) -> str:
-    """An id that sorts by time and is a safe file name: ``20261124T070312Z-4f9c``."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{token(2)}"
+def new_run_id(now: datetime, random: str) -> str:
+    """An id that sorts by time and is a safe file name: ``20261124T070312Z-4f9c``. ``random``: four hex digits."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{random}"
 
 
 @dataclass(slots=True)
@@ -78,7 +59,7 @@ class RunRecord:
         *,
         project: str,
         environment: str | None,
-        plan_path: str,
+        plan_path: str = "",
         now: Now = utc_now,
     ) -> Self:
         """A new record, on disk and locked. Raises StateError: then the run must not start."""

@@ -99,7 +99,7 @@ def _standing(row: TargetStatus) -> tuple[str, Tone, tuple[str, ...]]:
     notes = [f"{package.package} is in {package.folder}" for package in row.packages if package.folder != row.release]
     notes += [f"{package.package} is not complete" for package in row.packages if not package.complete]
     notes += [f"left undone: {owed}" for owed in row.owed]
-    notes += [f"locked {_holder(row.lease)}"] if row.lease else []
+    notes += [f"locked {holder(row.lease)}"] if row.lease else []
     return clean_line(row.release or "nothing"), Tone.PLAIN, tuple(map(clean_line, notes))
 
 
@@ -113,13 +113,13 @@ def lock_lines(rows: Iterable[LockRow]) -> tuple[Line, ...]:
             lines.append(Line(f"  {row.target}  {row.outcome.value}: {clean_line(row.reason)}", Tone.BAD))
         elif row.lease is not None:
             done = "released, was held" if row.released else "held"
-            lines.append(Line(f"  {row.target}  {done} {_holder(row.lease)}", Tone.CHANGE))
+            lines.append(Line(f"  {row.target}  {done} {holder(row.lease)}", Tone.CHANGE))
     if free:
         lines.append(Line(f"  not locked: {fold(free)}", Tone.GOOD))
     return tuple(lines)
 
 
-def _holder(lease: Lease) -> str:
+def holder(lease: Lease) -> str:
     """Who holds a lease, as far as its text, which comes from the target, makes sense."""
     try:
         who = json.loads(lease.who)

@@ -1,0 +1,86 @@
+"""Questions to a person: asked on the terminal or not at all, one at a time, while the view stands aside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import termios
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from octo_ssh.cli.guard import signals_interrupt
+from octo_ssh.cli.terminal import Terminal
+from octo_ssh.model.values import Secret
+from octo_ssh.output.text import clean_line
+
+
+class Stage(Protocol):
+    """What must stand aside while somebody is asked: a view."""
+
+    def paused(self) -> AbstractContextManager[None]: ...
+
+
+class Person:
+    """Somebody at the terminal. Make one only where ``terminal.can_ask``."""
+
+    def __init__(self, terminal: Terminal, stage: Stage | None = None) -> None:
+        self._terminal = terminal
+        self._stage = stage
+        self._turn = asyncio.Lock()
+
+    async def ask(self, question: str, *, echo: bool) -> Secret | None:
+        """The answer to a question of a connection; None for Ctrl-D. Cancelling it gives the terminal back."""
+        async with self._turn:
+            with self._aside(), self._asking(question, echo=echo) as terminal:
+                return _answer(await _line(terminal))
+
+    def confirm(self, question: str) -> bool:
+        """True for a yes. Blocks; a signal raises KeyboardInterrupt."""
+        with self._aside(), signals_interrupt(), self._asking(f"{question} [y/N]", echo=True) as terminal:
+            said = _answer(os.read(terminal, 4096))
+        return said is not None and said.reveal().strip().casefold() in ("y", "yes")
+
+    def _aside(self) -> AbstractContextManager[None]:
+        return self._stage.paused() if self._stage else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _asking(self, question: str, *, echo: bool) -> Iterator[int]:
+        """The question is on the screen and its answer can be read. The terminal is as before afterwards."""
+        # Its own name and not /dev/tty, which macOS cannot wait for.
+        terminal = os.open(os.ttyname(self._terminal.stdin.fileno()), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            self._terminal.side.write(clean_line(question).rstrip(": ") + ": ")
+            before = termios.tcgetattr(terminal)
+            during = list(before)
+            during[3] = before[3] | termios.ECHO if echo else before[3] & ~termios.ECHO
+            termios.tcsetattr(terminal, termios.TCSAFLUSH, during)
+            try:
+                yield terminal
+            finally:
+                termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+                if not echo:
+                    self._terminal.side.write("\n")
+        finally:
+            os.close(terminal)
+
+
+async def _line(terminal: int) -> bytes:
+    """What is typed up to Enter; the event loop goes on meanwhile."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[bytes] = loop.create_future()
+
+    def readable() -> None:
+        if not typed.done():
+            typed.set_result(os.read(terminal, 4096))
+
+    loop.add_reader(terminal, readable)
+    try:
+        return await typed
+    finally:
+        loop.remove_reader(terminal)
+
+
+def _answer(typed: bytes) -> Secret | None:
+    return Secret(typed.removesuffix(b"\n").decode("utf-8", "surrogateescape")) if typed else None

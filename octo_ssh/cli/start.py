@@ -1,0 +1,69 @@
+"""``init``, ``demo`` and ``completion``: the commands of the first day."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from octo_ssh.cli.command import command
+from octo_ssh.cli.completion import SCRIPTS
+from octo_ssh.cli.terminal import Terminal
+from octo_ssh.errors import ExitCode
+
+
+class Shell(enum.Enum):
+    """Shells that the completion is written for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands that come first in the help."""
+    command(app, "init")(init)
+    command(app, "demo")(demo)
+
+
+def init(
+    terminal: Terminal,
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where to; made if it is not there.")] = ".",
+) -> ExitCode:
+    """Write a first inventory and plan.
+
+    With comments, and an empty known_hosts. Never overwrites.
+    """
+    from octo_ssh.operations import init as operation
+
+    written = tuple(str(path) for path in operation.init(folder))
+    if terminal.as_json:
+        terminal.answer("init", written, (), all_well=True)
+    elif not terminal.quiet:
+        for path in written:
+            terminal.result.say(f"wrote {path}")
+        terminal.side.say("Name your servers in the inventory, then: octo-ssh trust, octo-ssh doctor")
+    return ExitCode.DONE
+
+
+def demo(
+    terminal: Terminal,
+    sshd: Annotated[bool, typer.Option("--sshd", help="Use OpenSSH's sshd, where it is installed.")] = False,
+) -> ExitCode:
+    """Take the tour, on this machine alone.
+
+    Targets on loopback, a release, a second one, a bad one that is taken back: in a minute, without root.
+    """
+    import asyncio
+
+    from octo_ssh.operations import demo as operation
+
+    return asyncio.run(operation.demo(terminal.result.say, terminal.view, use_sshd=sshd))
+
+
+def completion(
+    shell: Annotated[Shell, typer.Argument(help="For which shell.")],
+) -> None:
+    """Print the completion script of a shell."""
+    print(SCRIPTS[shell.value], end="")

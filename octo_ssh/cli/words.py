@@ -1,0 +1,74 @@
+"""Words of the command line that have a form of their own: ``--var``, durations, the command that goes on."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from octo_ssh.errors import UsageError
+from octo_ssh.model.values import Value
+
+if TYPE_CHECKING:
+    from octo_ssh.config.document import Node
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*?")
+_ASSIGNMENT = re.compile(rf"({_NAME.pattern})(:?=)(.*)", re.DOTALL)
+
+
+def assignments(words: Iterable[str]) -> Mapping[str, Value]:
+    """``name=text`` and ``name:=YAML``; of two for one name the later counts. Raises UsageError."""
+    found: dict[str, Value] = {}
+    for word in words:
+        match = _ASSIGNMENT.fullmatch(word)
+        if match is None:
+            raise UsageError(
+                f"--var {word!r} is no assignment", hint="write --var name=text, or --var 'name:=[a, YAML, value]'"
+            )
+        name, sign, text = match.groups()
+        found[name] = text if sign == "=" else _literal(text, f"--var {name}")
+    return found
+
+
+def seconds(text: str, option: str) -> float:
+    """A duration with its unit. Raises UsageError."""
+    from octo_ssh.config.values import BadValue, duration_s
+
+    try:
+        return duration_s(_node(text, option))
+    except BadValue as error:
+        raise UsageError(f"{option} {error.message}") from error
+
+
+def command_line(
+    verb: str,
+    plan: str,
+    *,
+    inventory: str | None,
+    environment: str | None,
+    release: str | None,
+    var: Iterable[str] | None,
+) -> str:
+    """What was typed, less who was selected, so that it can be typed again."""
+    options = (("-i", inventory), ("-e", environment), ("--release", release), *(("--var", word) for word in var or ()))
+    return shlex.join(["octo-ssh", verb, plan, *(word for flag, value in options if value for word in (flag, value))])
+
+
+def _literal(text: str, what: str) -> Value:
+    from octo_ssh.config.values import literal
+
+    value: Value = literal(_node(text, what))
+    return value
+
+
+def _node(text: str, what: str) -> Node:
+    from octo_ssh.config.document import Scalar, parse_document
+    from octo_ssh.config.problems import Problems
+    from octo_ssh.errors import Position
+
+    problems = Problems()
+    node = parse_document(text, what, problems)
+    if problems:
+        raise UsageError("\n".join(map(str, problems.listing())))
+    return Scalar(None, Position(what), text) if node is None else node
