@@ -38,12 +38,12 @@ def target_outcome(schedule: Schedule, target: str) -> Outcome:
     return Outcome.CHANGED if Outcome.CHANGED in seen else Outcome.UNCHANGED
 
 
-def exit_code(schedule: Schedule, *, interrupted: bool = False) -> ExitCode:
+def exit_code(ends: Sequence[TargetResult], *, interrupted: bool = False) -> ExitCode:
     """130 over 1 over 4 over 0. A run that only unreachable or unknown targets have stopped is incomplete: 4."""
-    codes = [outcome.exit_code for outcome in schedule.lost.values()]
-    if schedule.unfinished and not codes:
+    codes = [end.outcome.exit_code for end in ends if not end.outcome.is_good]
+    if not codes and any(end.outcome is Outcome.SKIPPED for end in ends):
         codes.append(ExitCode.FAILED)
-    if interrupted or schedule.interrupted:
+    if interrupted:
         codes.append(ExitCode.INTERRUPTED)
     return combine(codes)
 

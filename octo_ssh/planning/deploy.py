@@ -1,0 +1,254 @@
+"""What a package step does on one target: which folder, what is sent, what must follow (SPEC sections 6 and 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from octo_ssh.model.manifest import Kind, Manifest
+from octo_ssh.model.observed import Observed, PackagePlace, Place
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import PackageStep, Step
+from octo_ssh.model.work import PackageWork, Planned
+from octo_ssh.planning.compare import Comparison, compare
+from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, recorded
+from octo_ssh.planning.inputs import Scene
+from octo_ssh.planning.scripts import Folders, activation, probe
+
+NAMED = 3
+"""Entries that a reason names before it counts."""
+
+RECORD = "record"
+"""What is owed by a release that is current without a recorded success and without consequences: to be recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What was decided for a package step on a target."""
+
+    planned: Planned
+    folder: str
+    """The release folder of this run, as a path."""
+    waits: bool
+    """It is completed only just before its step: scripts before it do not find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which folder, and why."""
+
+    folder: str
+    build: bool
+    switch: bool
+    reason: str
+
+
+def deploy(scene: Scene, step: Step, target: str) -> Deployment:
+    """Decide a package step on a target that was observed. Raises TemplateProblem.
+
+    A place that is not ours, or cannot be looked at, refuses the run.
+    """
+    assert isinstance(step.kind, PackageStep)
+    observed = scene.given.observed[target]
+    place = observed.packages[step.id]
+    _refuse_foreign(scene, step, target, place)
+    configured = scene.wanted(step, target)
+    state = _State(scene, step, step.kind, observed, place, configured.manifest)
+    choice = state.choose()
+    folder = _path(place, choice.folder)
+    owed = state.owed(choice)
+    if not (choice.build or choice.switch or owed):
+        return Deployment(Planned(Outcome.UNCHANGED, state.quiet_reason(), None), folder, waits=False)
+    own = Folders({step.kind.package: folder}, is_only_package=True)
+    verify = step.kind.verify
+    work = PackageWork(
+        package=step.kind.package,
+        to=place.to,
+        folder=choice.folder,
+        manifest=configured.manifest,
+        build=choice.build,
+        switch=choice.switch,
+        base=state.base if choice.build else None,
+        previous=state.previous(choice),
+        seeds=tuple(path for path in step.kind.shared if path not in place.shared),
+        shared=step.kind.shared,
+        activate=activation(scene, step, target, own),
+        verify=None if verify is None else probe(scene, step, target, verify, own),
+        keep=state.keep(choice),
+        sudo_user=scene.sudo_user(step, target),
+        owed=owed,
+        extra=state.now.extra,
+        repaired=state.now.damaged,
+    )
+    reason = choice.reason if choice.build or choice.switch else state.owed_reason(owed)
+    planned = Planned(Outcome.CHANGED, reason + state.extra_note(), work)
+    return Deployment(planned, folder, waits=choice.build and not place.writable)
+
+
+class _State:
+    """A package's place on a target, asked about from all sides."""
+
+    def __init__(
+        self, scene: Scene, step: Step, kind: PackageStep, observed: Observed, place: PackagePlace, wanted: Manifest
+    ) -> None:
+        self.scene, self.step, self.kind = scene, step, kind
+        self.observed, self.place, self.wanted = observed, place, wanted
+        self.complete = tuple(release.name for release in place.releases)
+        self.current = place.current if place.current in self.complete else None
+        self.left = recorded(observed, place)
+        self.now = self._look(self.current) if self.current is not None else Comparison()
+        self.base = self._base()
+
+    def choose(self) -> _Choice:
+        """Never a complete folder again: one that is whole is used, else the next free name is built."""
+        version = self.scene.release or ""
+        why = ""
+        if self.current is not None and self._is_wanted(self.current, version):
+            missing = [path for path in self.kind.shared if path not in self.place.shared]
+            if not self.now.damaged and not missing:
+                return _Choice(self.current, build=False, switch=False, reason="")
+            why = f"repair: {self._damage(missing)}"
+            if missing:
+                return self._build(version, why)
+        for name in self.complete:
+            if name != self.current and self._is_wanted(name, version) and self._is_whole(name):
+                there = f"{name} is there already, to be made current"
+                return _Choice(name, build=False, switch=True, reason=f"{why}; {there}" if why else f"release {there}")
+        return self._build(version, why)
+
+    def previous(self, choice: _Choice) -> str | None:
+        """Where a failed ``verify`` returns to: the release before; not one whose own success is still owed."""
+        debts = [debt for debt in self.observed.baseline.owed if debt.step == self.step.id]
+        for before in (*(debt.previous for debt in debts), self.current):
+            if before in self.complete and before != choice.folder:
+                return before
+        return self._last_good(choice)
+
+    def keep(self, choice: _Choice) -> tuple[str, ...]:
+        """The last successful releases beside the one of this run; failed ones do not count, and go."""
+        good = (self.left.folder, *self.left.history) if self.left is not None else ()
+        names = dict.fromkeys(name for name in good if name in self.complete and name != choice.folder)
+        return tuple(names)[: self.kind.keep]
+
+    def owed(self, choice: _Choice) -> tuple[str, ...]:
+        """Consequences that must be made good where nothing is switched."""
+        if choice.build or choice.switch:
+            return ()
+        wanted = {"activate": self.kind.activate is not None, "verify": self.kind.verify is not None}
+        every = tuple(what for what, is_there in wanted.items() if is_there)
+        if not self._is_recorded():
+            return every or (RECORD,)
+        if self.scene.given.options.redeploy:
+            return every
+        debts = {debt.what for debt in self.observed.baseline.owed if debt.step == self.step.id}
+        if "activate" in debts:
+            return every
+        return tuple(what for what in every if what in debts)
+
+    def owed_reason(self, owed: tuple[str, ...]) -> str:
+        what = " and ".join(owed)
+        if not self._is_recorded():
+            return f"release {self.current} is current, but no success of it is recorded: {what}"
+        if self.scene.given.options.redeploy:
+            return f"--redeploy: {what} again"
+        return f"owed since an earlier run: {what}"
+
+    def quiet_reason(self) -> str:
+        if self.now.extra:
+            return f"extra: {_listed(self.now.extra)} left alone"
+        if self.now.unreadable:
+            return f"release {self.current} is current; unreadable: {_listed(self.now.unreadable)}"
+        return f"release {self.current} is current"
+
+    def extra_note(self) -> str:
+        return f"; extra: {_listed(self.now.extra)} left alone" if self.now.extra else ""
+
+    def _is_recorded(self) -> bool:
+        return (
+            self.left is not None
+            and self.left.folder == self.current
+            and self.left.manifest_sha256 == self.wanted.sha256
+        )
+
+    def _is_wanted(self, name: str, version: str) -> bool:
+        suffix = name.removeprefix(version)
+        named = name.startswith(version) and (not suffix or (suffix[0] == "_" and suffix[1:].isdecimal()))
+        return named and digest_of(self.place, name) == self.wanted.sha256
+
+    def _is_whole(self, name: str) -> bool:
+        tree = self.place.trees.get(name)
+        return tree is not None and compare(self.wanted, tree).is_whole
+
+    def _look(self, name: str) -> Comparison:
+        """The current release against its own manifest."""
+        tree = self.place.trees.get(name)
+        if tree is None or is_untouched(self.observed, self.place):
+            return Comparison()
+        same = digest_of(self.place, name) == self.wanted.sha256
+        manifest = self.wanted if same else self.place.manifests.get(name)
+        return Comparison() if manifest is None else compare(manifest, tree)
+
+    def _base(self) -> str | None:
+        """A folder whose files can be copied: its manifest is known and its content was seen to be right."""
+        name = base_candidate(self.place)
+        if name is None or name not in self.place.manifests:
+            return None
+        if name == self.current and is_untouched(self.observed, self.place):
+            return name
+        tree = self.place.trees.get(name)
+        return name if tree is not None and compare(self.place.manifests[name], tree).is_whole else None
+
+    def _build(self, version: str, why: str) -> _Choice:
+        folder = next(name for name in self._names(version) if self._is_free(name))
+        held = {entry.sha256 for entry in self.place.manifests[self.base].entries.values()} if self.base else set()
+        files = [entry for entry in self.wanted.entries.values() if entry.kind is Kind.FILE]
+        count = sum(entry.sha256 not in held for entry in files)
+        send = f"{count} {'file' if count == 1 else 'files'} to send"
+        other = "" if folder == version or why else ", other content under one version"
+        return _Choice(
+            folder, build=True, switch=True, reason=f"{why}; {send}" if why else f"release {folder}{other}: {send}"
+        )
+
+    def _names(self, version: str) -> Iterator[str]:
+        yield version
+        number = 1
+        while True:
+            yield f"{version}_{number}"
+            number += 1
+
+    def _is_free(self, name: str) -> bool:
+        remembered = (self.left.folder, *self.left.history) if self.left is not None else ()
+        return name not in self.complete and name not in remembered and name != self.place.current
+
+    def _last_good(self, choice: _Choice) -> str | None:
+        good = (self.left.folder, *self.left.history) if self.left is not None else ()
+        return next((name for name in good if name in self.complete and name != choice.folder), None)
+
+    def _damage(self, missing_shared: list[str]) -> str:
+        said = [f"{_listed(self.now.changed)} changed"] if self.now.changed else []
+        said += [f"{_listed(self.now.missing)} missing"] if self.now.missing else []
+        said += [f"shared {_listed(tuple(missing_shared))} missing"] if missing_shared else []
+        return ", ".join(said)
+
+
+def _refuse_foreign(scene: Scene, step: Step, target: str, place: PackagePlace) -> None:
+    match place.place:
+        case Place.FOREIGN:
+            owner = f"belongs to {place.owner}" if place.owner else "is not a place of octo-ssh"
+            scene.refusals.append(f"{target}: {place.to} {owner}: choose another 'to' for '{step.name}'")
+        case Place.UNREADABLE:
+            scene.refusals.append(
+                f"{target}: {place.to} cannot be looked into by {scene.sudo_user(step, target) or 'the login'}; "
+                f"give '{step.name}' a 'become', or have the folder opened"
+            )
+        case _:
+            pass
+
+
+def _path(place: PackagePlace, folder: str) -> str:
+    return f"{place.to.rstrip('/')}/releases/{folder}"
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return ", ".join(paths[:NAMED]) + more

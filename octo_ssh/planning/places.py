@@ -1,0 +1,87 @@
+"""Where packages go on each target, and as whom: what must be looked at there (SPEC section 4)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from octo_ssh.config.templates import TemplateProblem, render_text
+from octo_ssh.errors import FileErrors, Problem
+from octo_ssh.model.inventory import Target
+from octo_ssh.model.plan import BecomeAs, GroupStep, PackageStep, ReleasePlan, Step
+from octo_ssh.planning.request import Selection, reached
+
+if TYPE_CHECKING:
+    from octo_ssh.config.load import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A package step's place on a target."""
+
+    step_id: str
+    package: str
+    to: str
+    """Absolute, or as the target resolves it: relative to the login's home, ``~`` included."""
+    sudo_user: str | None
+    """As whom it is looked at and changed; None: the login."""
+    shared: tuple[str, ...]
+
+
+def places(loaded: Loaded, selection: Selection) -> Mapping[str, tuple[Place, ...]]:
+    """The places of every target of the run, in the order of the steps.
+
+    Raises FileErrors for two package steps at one place of a target, and for templates that cannot be rendered.
+    """
+    found: dict[str, dict[str, Place]] = {}
+    problems: list[Problem] = []
+    reach = reached(loaded, selection.targets)
+    become = becoming(loaded.plan)
+    for step in loaded.plan.walk():
+        if not isinstance(step.kind, PackageStep) or step.id in selection.skipped:
+            continue
+        for name in reach[step.id]:
+            target = loaded.inventory.targets[name]
+            try:
+                to = _to(loaded, step, step.kind, target)
+            except TemplateProblem as error:
+                problems.append(Problem(error.position, error.message))
+                continue
+            here = found.setdefault(name, {})
+            key = posixpath.normpath(to)
+            if key in here:
+                other = here[key].step_id
+                problems.append(Problem(step.position, f"'{step.name}' and step '{other}' both go to {to} on {name}"))
+                continue
+            here[key] = Place(step.id, step.kind.package, to, sudo_user(become[step.id], target), step.kind.shared)
+    if problems:
+        raise FileErrors(problems)
+    return {name: tuple(here.values()) for name, here in found.items()}
+
+
+def becoming(plan: ReleasePlan) -> Mapping[str, BecomeAs | None]:
+    """Each step's ``become``, by step id: a step that is silent does as its group does."""
+    found: dict[str, BecomeAs | None] = {}
+
+    def visit(steps: tuple[Step, ...], inherited: BecomeAs | None) -> None:
+        for step in steps:
+            found[step.id] = step.become or inherited
+            if isinstance(step.kind, GroupStep):
+                visit(step.kind.steps, found[step.id])
+
+    visit(plan.steps, None)
+    return found
+
+
+def sudo_user(become: BecomeAs | None, target: Target) -> str | None:
+    """As whom a step acts on a target; None: as the login."""
+    return None if become is None else become.user or target.become.user
+
+
+def _to(loaded: Loaded, step: Step, kind: PackageStep, target: Target) -> str:
+    if kind.to is None:
+        plan = loaded.plan
+        return posixpath.join(target.root, "apps", plan.project, loaded.environment or "default", kind.package)
+    return render_text(kind.to, loaded.scopes.names(target=target.name, step=step))

@@ -1,0 +1,101 @@
+"""Inventory, plan and what was observed → what a run will do (SPEC sections 4 and 6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from octo_ssh.errors import FileErrors, Refused
+from octo_ssh.model.observed import Lease, Observed
+from octo_ssh.model.plan import Budget, GroupStep, Rolling, Step
+from octo_ssh.model.work import PlannedStep, RunPlan, Window
+from octo_ssh.planning.forecast import Forecast, forecast
+from octo_ssh.planning.inputs import PlanInput, Scene
+
+__all__ = ["PlanInput", "held", "make_plan"]
+
+
+def make_plan(given: PlanInput) -> RunPlan:
+    """What a run will do: the very object that ``plan`` prints and ``apply`` executes.
+
+    Raises FileErrors for templates that cannot be rendered, and Refused, with every reason, for places that belong to
+    others, two names for one machine, a ``once`` step of which nobody can tell whether it was done, and URLs to be
+    asked on targets without curl and wget. Held leases are not looked at: see ``held``.
+    """
+    scene = Scene(given)
+    found = forecast(scene)
+    if scene.problems:
+        raise FileErrors(scene.problems)
+    reasons = [*_doubles(given), *dict.fromkeys(scene.refusals)]
+    if reasons:
+        raise Refused("\n".join(reasons), hint="nothing was changed")
+    plan = given.loaded.plan
+    targets = given.selection.targets
+    gone = {name: given.unreachable.get(name, "not observed") for name in targets if name not in given.observed}
+    return RunPlan(
+        project=plan.project,
+        release=plan.release,
+        environment=given.loaded.environment,
+        targets=targets,
+        steps=tuple(_planned_step(scene, found, step, plan.max_parallel) for step in plan.steps),
+        max_failures=failures(plan.max_failures, len(targets)),
+        unreachable=gone,
+        skip_unreachable=plan.skip_unreachable,
+    )
+
+
+def held(plan: RunPlan, observed: Mapping[str, Observed]) -> Mapping[str, Lease]:
+    """The leases of other runs on targets that this run would change."""
+    return {name: lease for name in plan.changing if name in observed and (lease := observed[name].lease) is not None}
+
+
+def failures(budget: Budget, targets: int) -> int:
+    """A budget as a number of targets: shares round down."""
+    if budget.percent is None:
+        return budget.count or 0
+    return math.floor(targets * budget.percent / 100 + 1e-9)
+
+
+def share(budget: Budget, targets: int) -> int:
+    """A window or canary as a number of targets: shares round up, and it is one at least."""
+    count = budget.count or 0 if budget.percent is None else math.ceil(targets * budget.percent / 100 - 1e-9)
+    return max(1, count)
+
+
+def _planned_step(scene: Scene, found: Forecast, step: Step, max_parallel: int) -> PlannedStep:
+    at_once = min(max_parallel, step.max_parallel or max_parallel)
+    if isinstance(step.kind, GroupStep):
+        targets = scene.reach[step.id]
+        return PlannedStep(
+            step=step,
+            targets=targets,
+            planned={},
+            children=tuple(_planned_step(scene, found, child, at_once) for child in step.kind.steps),
+            window=None if step.kind.rolling is None else _window(step.kind.rolling, len(targets)),
+            max_parallel=at_once,
+        )
+    targets = tuple(name for name in scene.reach[step.id] if (step.id, name) in found)
+    return PlannedStep(step, targets, {name: found[step.id, name] for name in targets}, max_parallel=at_once)
+
+
+def _window(rolling: Rolling, targets: int) -> Window:
+    return Window(
+        size=share(rolling.window, targets),
+        canary=0 if rolling.canary is None else share(rolling.canary, targets),
+        max_failures=failures(rolling.max_failures, targets),
+        pause_s=rolling.pause_s,
+    )
+
+
+def _doubles(given: PlanInput) -> list[str]:
+    """Two names for one machine (SPEC section 3). A machine-id alone may be a clone's; the boot id tells."""
+    seen: dict[tuple[str, str, str], str] = {}
+    reasons: list[str] = []
+    for name in given.selection.targets:
+        if name not in given.observed or not given.observed[name].facts.machine_id:
+            continue
+        facts = given.observed[name].facts
+        other = seen.setdefault((facts.machine_id, facts.boot_id, facts.root), name)
+        if other != name:
+            reasons.append(f"{other} and {name} are one machine with one root, {facts.root}: keep one name")
+    return reasons
