@@ -19,6 +19,8 @@ echo 'deploy-root ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/deploy-root
 echo 'deploy-pw ALL=(ALL:ALL) ALL' >/etc/sudoers.d/deploy-pw
 visudo --check --quiet
 
+: >/etc/default/locale # what pam_env looks for at each login
+
 # Each host gets its own at its first boot.
 rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /etc/machine-id /etc/resolv.conf
 rm -rf /var/cache/apt/* /var/lib/apt/lists/*

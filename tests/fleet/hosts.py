@@ -10,9 +10,7 @@ from __future__ import annotations
 import atexit
 import fcntl
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -147,7 +145,7 @@ class Fleet:
 
     number: int
     folder: Path
-    """Keys, known_hosts and consoles; removed at the end."""
+    """Keys, known_hosts and consoles; removed with the fleet."""
     hosts: dict[str, Host] = field(default_factory=dict)
     boot_s: float = 0.0
     """How long the boot took, from the first host's start to the last one's sshd."""
@@ -158,10 +156,11 @@ class Fleet:
     def boot(cls, *, webs: int, behind_jump: int = 0) -> Fleet:
         """``webs`` hosts ``web-01`` …, the last ``behind_jump`` of them only reachable through one more, ``jump``."""
         lock, number = _free_number()
-        fleet = cls(number=number, folder=Path(tempfile.mkdtemp(prefix="octo-fleet-")), _lock=lock)
+        fleet = cls(number=number, folder=_RUN / f"{number}.files", _lock=lock)
         atexit.register(fleet.close)
         try:
             fleet._hold()
+            fleet.folder.mkdir(mode=0o700)
             make_key(fleet.client_key)
             public = webs - behind_jump
             names = [f"web-{index + 1:02}" for index in range(webs)]
@@ -224,7 +223,6 @@ class Fleet:
                 host._process = None
         if self._lock is not None:
             self._lock.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def within(self) -> list[str]:
@@ -252,7 +250,7 @@ class Fleet:
             'exec mount -t overlay -o "$1" overlay "$0/root"'
         )
         subprocess.run([*self.within, "sh", "-c", script, str(place), lower], check=True)
-        host.write("/etc/machine-id", f"{uuid.uuid5(uuid.NAMESPACE_URL, str(self.folder / host.name)).hex}\n")
+        host.write("/etc/machine-id", f"{uuid.uuid5(uuid.NAMESPACE_OID, host.host_public_key).hex}\n")
         host.write("/etc/hostname", f"{host.name}\n")
         host.write("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n")
         key = self.folder / f"{host.name}.key"

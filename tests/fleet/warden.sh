@@ -21,11 +21,18 @@ sweep() {
         find "$cgroup" -depth -type d -exec rmdir {} +
     fi
     ! ip link show "octo$number" >/dev/null 2>&1 || ip link delete "octo$number"
+    rm -rf "/run/octo-fleet/$number.files"
 }
 
 mount -t cgroup2 cgroup2 /sys/fs/cgroup # whatever this machine's own layout is
 sweep
 [ "$hold" = hold ] || exit 0
+
+# Each systemd takes half a dozen of root's inotify instances: the usual 128 are gone with twenty hosts.
+limit=/proc/sys/fs/inotify/max_user_instances
+if [ "$(cat $limit)" -lt 4096 ]; then
+    echo 4096 >$limit || true # a machine that forbids it can still boot a few
+fi
 
 trap '' INT TERM HUP
 mkdir -p /run/netns /run/systemd/nspawn
