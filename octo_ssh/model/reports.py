@@ -116,4 +116,8 @@ class KeyChange:
 
     @property
     def is_changed(self) -> bool:
-        return bool(self.known) and any(self.known.get(kind) != print_ for kind, print_ in self.offered.items())
+        """A known key differs, or none of the kinds that are known is shown any more. More kinds are no change."""
+        same = [kind for kind in self.offered if kind in self.known]
+        if not same:
+            return bool(self.offered) and bool(self.known)
+        return any(self.known[kind] != self.offered[kind] for kind in same)

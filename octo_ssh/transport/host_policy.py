@@ -19,7 +19,7 @@ ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
     "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256"),
 }
-_CERTIFICATE = "-cert-v01@openssh.com"
+CERTIFICATE = "-cert-v01@openssh.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,14 @@ class HostPolicy:
         trusted = [key.kind for key in (*self.known.keys, *self.bare.keys) if self._is_wanted(key.blob)]
         kinds = sorted(ALGORITHMS, key=lambda kind: kind not in trusted)
         plain = tuple(name for kind in kinds for name in ALGORITHMS[kind])
-        if any(self._is_wanted(key.blob) for key in (*self.known.authorities, *self.bare.authorities)):
-            return (*(name + _CERTIFICATE for name in plain), *plain)
+        if self.has_authority:
+            return (*(name + CERTIFICATE for name in plain), *plain)
         return plain
+
+    @property
+    def has_authority(self) -> bool:
+        """Whether certificates count for this machine."""
+        return any(self._is_wanted(key.blob) for key in (*self.known.authorities, *self.bare.authorities))
 
     def revoked(self) -> tuple[tuple[str, bytes], ...]:
         """Kind and key of everything that is revoked for this machine."""

@@ -31,19 +31,23 @@ class SshConnector:
 
     def __init__(
         self,
-        known_hosts: Path | str,
-        *,
-        options: ConnectOptions,
-        prompter: Prompter | None,
-        secrets: Callable[[SecretRef], Secret],
         inventory: Inventory,
+        secrets: Callable[[SecretRef], Secret],
+        *,
+        prompter: Prompter | None = None,
+        options: ConnectOptions | None = None,
     ) -> None:
-        """Raises FileErrors for a known_hosts file that cannot be read; one that is not there is empty."""
+        """``secrets`` reads the passphrases of keys; ``prompter`` is somebody at a terminal, if anybody is.
+
+        Raises FileErrors for the inventory's known_hosts when it cannot be read; one that is not there is empty.
+        """
+        options = options or ConnectOptions()
         self._options = options
         self._inventory = inventory
         questions = Questions(prompter)
         ramp = Ramp(per_destination=options.logins_per_destination, handshakes=options.logins)
-        self._logins = Logins(read_known_hosts(known_hosts), options, ramp, KeyStore(questions, secrets), questions)
+        hosts = read_known_hosts(inventory.known_hosts)
+        self._logins = Logins(hosts, options, ramp, KeyStore(questions, secrets), questions)
         self._jumps: dict[Endpoint, asyncio.Task[Link]] = {}
         self._sessions: set[SshSession] = set()
         self._connecting = 0
@@ -86,7 +90,7 @@ class SshConnector:
         if endpoint.via is None:
             return None
         try:
-            return await self._jump(endpoint.via)
+            return await self.jump(endpoint.via)
         except HostKeyRefused as error:
             message = f"{endpoint.name} lies behind {endpoint.via.name}: {error.message}"
             raise HostKeyRefused(message, hint=error.hint, changed=error.changed) from None
@@ -100,7 +104,7 @@ class SshConnector:
         """For ``ssh_scan``: the same ramp, known hosts and options."""
         return self._logins
 
-    async def _jump(self, endpoint: Endpoint) -> Link:
+    async def jump(self, endpoint: Endpoint) -> Link:
         """One shared connection to a jump host; whoever comes while it is made waits for the same login."""
         task = self._jumps.get(endpoint)
         if task is None or _is_over(task):

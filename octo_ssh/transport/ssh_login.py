@@ -100,7 +100,7 @@ class Logins:
                         endpoint.port,
                         client_factory=lambda: client,
                         **stream.arguments(),
-                        **self._arguments(endpoint),
+                        **self.arguments(endpoint),
                     )
                 return Link(endpoint, connection, client, stream.keep())
         except (TargetError, Dropped):
@@ -115,7 +115,8 @@ class Logins:
         finally:
             await client.finish()
 
-    def _arguments(self, endpoint: Endpoint) -> dict[str, object]:
+    def arguments(self, endpoint: Endpoint) -> dict[str, object]:
+        """What asyncssh is told of a login. Nothing of it comes from files that asyncssh would find by itself."""
         policy, options = self.policy(endpoint), self.options
         revoked = [_public_key(kind, blob) for kind, blob in policy.revoked()]
         return {
