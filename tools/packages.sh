@@ -35,10 +35,8 @@ done
 if [ -z "$missing" ]; then
     exit 0
 elif [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && [ -e /etc/debian_version ]; then
-    echo "Installing$missing"
-    apt-get -qq update
     # shellcheck disable=SC2086 # a list of package names
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends $missing >/dev/null
+    sh tools/apt-install.sh $missing
 else
     printf '%s' "$told"
     if [ -e /etc/debian_version ]; then

@@ -21,9 +21,7 @@ is_debian() { command -v apt-get >/dev/null && [ -e /etc/debian_version ]; }
 if ! .venv/bin/python -c "$wanted" >/dev/null 2>&1; then
     python=$(find_python) || python=
     if [ -z "$python" ] && is_debian && [ "$(id -u)" -eq 0 ]; then
-        echo "Installing python3-venv"
-        apt-get -qq update
-        DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends python3-venv >/dev/null
+        sh tools/apt-install.sh python3-venv
         python=$(find_python) || python=
     fi
     if [ -z "$python" ]; then
