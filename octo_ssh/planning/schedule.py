@@ -143,9 +143,7 @@ class Schedule:
     @property
     def run_outcome(self) -> str:
         """OCTO_RUN_OUTCOME as it stands: ``success`` or ``failure``."""
-        bad = any(
-            not (self.plan.skip_unreachable and name in self.plan.unreachable) for name in self.ledger.lost
-        )
+        bad = any(not (self.plan.skip_unreachable and name in self.plan.unreachable) for name in self.ledger.lost)
         return "failure" if bad or self.ledger.stopped else "success"
 
     def start(self, leaf: Leaf, target: str) -> None:

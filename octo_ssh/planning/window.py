@@ -152,9 +152,7 @@ class Window:
             self._opened = True
 
     def _may_take(self) -> bool:
-        return bool(
-            self.queue and self._free and GATE not in self.waits and (self._opened or self._canaries_left > 0)
-        )
+        return bool(self.queue and self._free and GATE not in self.waits and (self._opened or self._canaries_left > 0))
 
     def _take(self, target: str, ledger: Ledger) -> None:
         self.inside[target] = self._free.pop(0)
