@@ -55,15 +55,16 @@ def acquire(source: PackageSource, location: str, *, cache: Path, limits: Limits
 
 def _from_file(source: PackageSource, path: str, packages: PackageCache, limits: Limits) -> Package:
     try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISDIR(kind):
+            raise PackageError(f"{path} is a folder", hint="name folders with 'dir:', archives with 'file:'")
+        if not stat.S_ISREG(kind):
+            raise PackageError(f"{path} is not a file")
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise PackageError(f"{path} cannot be read: {error.strerror}", hint="has it been built?") from error
     with os.fdopen(descriptor, "rb") as file:
         seen = os.fstat(descriptor)
-        if stat.S_ISDIR(seen.st_mode):
-            raise PackageError(f"{path} is a folder", hint="name folders with 'dir:', archives with 'file:'")
-        if not stat.S_ISREG(seen.st_mode):
-            raise PackageError(f"{path} is not a file")
         sha256 = _digest(file)
         _expect(source, path, sha256)
         stored = packages.find(sha256) or _unpack(file, seen, path, sha256, packages, limits)

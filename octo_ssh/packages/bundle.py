@@ -170,7 +170,6 @@ def _seeded(package: Package, wanted: Manifest, seeds: Collection[str]) -> list[
 
 
 def _bundle(package: Package, contents: _Contents, compression: Compression, folder: Path) -> Bundle:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = _key(package, contents, compression)
     return _find(folder, key, compression) or _write(folder, key, compression, _blocks(package, contents))
 
@@ -235,6 +234,7 @@ def _write(folder: Path, key: str, compression: Compression, blocks: Iterable[by
     part = folder / f".tmp-{secrets.token_hex(8)}"
     packer, digest, size = _compressor(compression), hashlib.sha256(), 0
     try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(part, "xb", opener=lambda path, flags: os.open(path, flags | os.O_CLOEXEC, 0o600)) as file:
             for block in blocks:
                 packed = packer.compress(block)
@@ -248,7 +248,8 @@ def _write(folder: Path, key: str, compression: Compression, blocks: Iterable[by
     except OSError as error:
         raise PackageError(f"the bundle cannot be written to {folder}: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     sweep(folder)
     return Bundle(path, digest.hexdigest(), size, compression)
 

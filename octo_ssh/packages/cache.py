@@ -41,7 +41,7 @@ class Stored:
     """A package in the cache."""
 
     folder: Path
-    manifest: Manifest
+    manifest: Manifest = field(repr=False)
     mtimes: dict[str, int] = field(repr=False)
     """Of files, in seconds, by path."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".octoignore"
+_ALL_INSIDE = re.compile(r"/\*\*\s*$")  # as git has it, without the folder itself: pathspec would take that too
 _ALWAYS = (".git", "._*", ".DS_Store", f"/{IGNORE_FILE}")
 
 
@@ -119,7 +121,7 @@ def _patterns(folder: str, ignore: tuple[str, ...]) -> GitIgnoreSpec:
     except OSError as error:
         raise PackageError(f"its {IGNORE_FILE} cannot be read: {error.strerror}") from error
     try:
-        return GitIgnoreSpec.from_lines([*_ALWAYS, *own, *ignore])
+        return GitIgnoreSpec.from_lines(_ALL_INSIDE.sub("/*", line) for line in (*_ALWAYS, *own, *ignore))
     except ValueError as error:
         raise PackageError(f"has an ignore pattern that is none: {shown(str(error))}") from None
 

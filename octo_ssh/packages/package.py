@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from octo_ssh.errors import PackageError
 from octo_ssh.model.manifest import Entry, Kind, Manifest
@@ -23,7 +23,7 @@ class Package:
 
     name: str
     sha256: str
-    stored: Stored
+    stored: Stored = field(repr=False)
 
     @property
     def manifest(self) -> Manifest:
