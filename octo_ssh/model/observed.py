@@ -94,6 +94,17 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceRequest:
+    """A package's place that is to be looked at."""
+
+    step_id: str
+    to: str
+    """Absolute, or relative to the home of whoever looks."""
+    shared: tuple[str, ...] = ()
+    """Shared paths whose existence is asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class PackagePlace:
     """A package's ``<to>``."""
 

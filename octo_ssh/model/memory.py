@@ -1,0 +1,146 @@
+"""The target's memory as text: the baseline's file and the journal's lines. Pure; what is read may be damaged.
+
+A baseline is one JSON object with ``"format": 1``; a journal line is one with ``"v": 1`` and ``"prev"``, the sha256 of
+the line before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from octo_ssh.errors import RemoteError
+from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+
+BASELINE_FORMAT = 1
+JOURNAL_VERSION = 1
+
+T = TypeVar("T")
+
+
+def baseline_text(baseline: Baseline) -> bytes:
+    """The text of a baseline's file, without a newline at its end."""
+    return _dumped(
+        {
+            "format": BASELINE_FORMAT,
+            "release": baseline.release,
+            "packages": {
+                name: {
+                    "to": package.to,
+                    "folder": package.folder,
+                    "manifest": package.manifest_sha256,
+                    "fingerprint": package.fingerprint,
+                    "history": list(package.history),
+                }
+                for name, package in baseline.packages.items()
+            },
+            "done": {
+                digest: {"step": done.step, "release": done.release, "run": done.run}
+                for digest, done in baseline.done.items()
+            },
+            "failed_checks": sorted(baseline.failed_checks),
+            "passed_checks": sorted(baseline.passed_checks),
+            "owed": [
+                {
+                    "step": owed.step,
+                    "package": owed.package,
+                    "release": owed.release,
+                    "what": owed.what,
+                    "previous": owed.previous,
+                }
+                for owed in baseline.owed
+            ],
+            "due": {release: list(steps) for release, steps in baseline.due.items()},
+        }
+    )
+
+
+def parse_baseline(text: bytes) -> Baseline:
+    """The baseline in a file's text, as ``baseline_text`` wrote it.
+
+    Raises RemoteError for a damaged one, and for one that a newer octo-ssh wrote: memory is never taken as empty.
+    """
+    try:
+        data = json.loads(text)
+        version = data["format"]
+        if isinstance(version, int) and version > BASELINE_FORMAT:
+            raise RemoteError(
+                f"the target's baseline has format {version}: it was written by a newer octo-ssh",
+                hint="use that version, or a newer one",
+            )
+        if version != BASELINE_FORMAT:
+            raise ValueError(f"unknown format {version!r}")
+        return Baseline(
+            release=_maybe_text(data["release"]),
+            packages=_each(data["packages"], _package),
+            done=_each(data["done"], _done),
+            failed_checks=frozenset(_texts(data["failed_checks"])),
+            passed_checks=frozenset(_texts(data["passed_checks"])),
+            owed=tuple(map(_owed, data["owed"])),
+            due=_each(data["due"], _texts),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise RemoteError(
+            f"the target's baseline is damaged: {str(error)[:200]}",
+            hint="restore the file in the target's state folder, or remove it: then everything counts as never done",
+        ) from error
+
+
+def journal_line(head: str, fields: Mapping[str, Any]) -> bytes:
+    """A journal line without its newline. ``head``: the sha256 of the line before, empty for the first."""
+    return _dumped({"v": JOURNAL_VERSION, "prev": head, **fields})
+
+
+def line_sha256(line: bytes) -> str:
+    """What the next line's ``prev`` says of this one; a newline at its end does not count."""
+    return hashlib.sha256(line.removesuffix(b"\n")).hexdigest()
+
+
+def _dumped(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode("ascii")
+
+
+def _package(data: Mapping[str, Any]) -> PackageBaseline:
+    return PackageBaseline(
+        to=_text(data["to"]),
+        folder=_text(data["folder"]),
+        manifest_sha256=_text(data["manifest"]),
+        fingerprint=_text(data["fingerprint"]),
+        history=_texts(data["history"]),
+    )
+
+
+def _done(data: Mapping[str, Any]) -> Done:
+    return Done(step=_text(data["step"]), release=_text(data["release"]), run=_text(data["run"]))
+
+
+def _owed(data: Mapping[str, Any]) -> Owed:
+    return Owed(
+        step=_text(data["step"]),
+        package=_text(data["package"]),
+        release=_text(data["release"]),
+        what=_text(data["what"]),
+        previous=_maybe_text(data["previous"]),
+    )
+
+
+def _each(data: Mapping[str, Any], read: Callable[[Any], T]) -> dict[str, T]:
+    return {_text(name): read(item) for name, item in data.items()}
+
+
+def _texts(data: Any) -> tuple[str, ...]:
+    if not isinstance(data, list):
+        raise ValueError("a list is missing")
+    return tuple(map(_text, data))
+
+
+def _text(data: Any) -> str:
+    if not isinstance(data, str):
+        raise ValueError(f"a text is missing where {str(data)[:40]!r} stands")
+    return data
+
+
+def _maybe_text(data: Any) -> str | None:
+    return None if data is None else _text(data)

@@ -1,0 +1,101 @@
+"""Lays a release out on a target: ``build.sh`` (SPEC sections 6 and 7)."""
+
+from __future__ import annotations
+
+import enum
+import gzip
+from collections.abc import Iterator
+
+from octo_ssh.model.manifest import Kind, Manifest
+from octo_ssh.model.observed import Tree
+from octo_ssh.model.program import Acting, FileInput, Input, Reply
+from octo_ssh.packages.bundle import Bundle
+from octo_ssh.packages.delta import Difference, is_simple
+from octo_ssh.remote import replies, words
+from octo_ssh.remote.source import body
+from octo_ssh.remote.trees import parse_tree
+
+
+class Supply(enum.Enum):
+    """Where the program takes the bundle from."""
+
+    STORE = "store"
+    """``<root>/store``: the login and root can read it."""
+    INPUT = "input"
+    """The program's own input: for a user who is neither."""
+
+
+def build(
+    root: str,
+    to: str,
+    folder: str,
+    *,
+    project: str,
+    environment: str | None,
+    base: str | None,
+    manifest: Manifest,
+    difference: Difference,
+    bundle: Bundle,
+    configured: bytes = b"",
+    shared: tuple[str, ...] = (),
+    seeds: tuple[str, ...] = (),
+    supply: Supply = Supply.STORE,
+) -> Acting[Tree]:
+    """Make the release beside its place, for ``commit`` to name; its answer is what came out, to be compared.
+
+    ``root`` is absolute. ``base``: the release folder that ``difference`` was made against. ``configured``: a tar.
+    ``shared``: paths that must exist in ``<to>/shared`` afterwards; those in ``seeds`` are filled from
+    ``.octo-ssh-seeds/<path>`` of the bundle, others begin as empty folders. Nothing is left when it fails.
+    """
+    packed = gzip.compress(_text(manifest, difference), compresslevel=6, mtime=0)
+    pieces: tuple[Input, ...] = (packed, configured)
+    size = len(packed) + len(configured)
+    if supply is Supply.INPUT:
+        pieces, size = (*pieces, FileInput(str(bundle.path), bundle.size)), size + bundle.size
+    return Acting(
+        name="laying the release out",
+        body=body("place", "tree", "build"),
+        words=(
+            to,
+            root,
+            words.name(project),
+            words.environment_name(environment),
+            words.name(folder),
+            "" if base is None else words.name(base),
+            manifest.sha256,
+            words.digest(bundle.sha256),
+            bundle.compression.value,
+            supply.value,
+            str(size),
+            str(len(packed)),
+            str(len(configured)),
+            str(len(difference.remove_lines)),
+            str(len(difference.add_lines)),
+            str(len(difference.copies)),
+            str(len(list(_odd_folders(manifest)))),
+            *(("1" if path in seeds else "0") + path for path in shared),
+        ),
+        parse=_tree,
+        input=pieces,
+    )
+
+
+def _text(manifest: Manifest, difference: Difference) -> bytes:
+    """Everything that is one line each, in the order in which the program takes it apart."""
+    lines = [*difference.remove_lines, *difference.add_lines]
+    for pair in difference.copies:
+        lines.extend(path.encode("ascii") for path in pair)
+    lines.extend(_odd_folders(manifest))
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _odd_folders(manifest: Manifest) -> Iterator[bytes]:
+    """Folders that their owner may not write to: opened while they are filled, innermost closed first."""
+    for path in sorted(manifest.entries, reverse=True):
+        entry = manifest.entries[path]
+        if entry.kind is Kind.DIR and entry.mode & 0o300 != 0o300 and is_simple(path):
+            yield f"{entry.mode:04o} {path}".encode("ascii")
+
+
+def _tree(reply: Reply) -> Tree:
+    return parse_tree(dict(replies.checked(reply).sections))

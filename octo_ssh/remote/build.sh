@@ -1,0 +1,192 @@
+# Lay a release out beside its place, complete and configured; `commit` gives it its name.
+# Words: to root project environment folder base manifest-sha256 bundle-sha256 gz|zst store|input
+#   total-bytes text-bytes configured-bytes lines-out lines-in copies odd-folders shared… (with a leading 1: to be seeded)
+umask 022
+absolute "$1"
+o_to=$o_at
+o_root=$2
+o_project=$3
+o_environment=$4
+o_folder=$5
+o_base=
+[ -z "$6" ] || o_base=$o_to/releases/$6
+o_want=$7
+o_bundle=$8
+o_packed=$9
+shift 9
+o_supply=$1
+o_total=$2
+o_text=$3
+o_configured=$4
+o_out=$5
+o_in=$6
+o_copies=$7
+o_odd=$8
+shift 8
+check_place
+look_at_find
+o_scratch=$o_to/.octo-ssh/build.$o_folder
+o_part=$o_to/releases/.$o_folder.tmp
+o_built=0
+
+# A tool in a pipe failed: remember it, and what it said.
+broke() { : >"$o_scratch/broke"; }
+
+# Fails with what the tools of a pipe said.
+unbroken() {
+	[ -e "$o_scratch/broke" ] || return 0
+	fail "$1: $(cat "$o_scratch"/*.said 2>/dev/null | head -c 4000)"
+}
+
+# Nobody else's place, and ours from now on.
+claim() {
+	judge_place
+	case $o_place in
+	foreign) fail "$o_to belongs to somebody else: $o_owner" ;;
+	unreadable) fail "$o_to cannot be read" ;;
+	esac
+	try "$o_to cannot be made" mkdir -p "$o_to/.octo-ssh" "$o_to/releases" "$o_to/shared"
+	[ "$o_place" = absent ] || return 0
+	{ owner_text >"$o_to/.octo-ssh/owner.$$"; } 2>/dev/null || fail "$o_to/.octo-ssh cannot be written: is the disk full?"
+	try "$o_to cannot be claimed" mv -f "$o_to/.octo-ssh/owner.$$" "$o_to/.octo-ssh/owner"
+}
+
+# Away with what is not complete.
+clean() {
+	if [ "$o_built" -eq 0 ]; then
+		chmod -R u+rwX -- "$o_part" 2>/dev/null
+		rm -rf -- "$o_part" "$o_part.json"
+	fi
+	rm -rf -- "$o_scratch"
+}
+
+# The input, in pieces: lines and names, configured files, and where so agreed the bundle.
+take_input() {
+	o_said=$({ head -c "$o_total" >"$o_scratch/input"; } 2>&1) || fail "$o_scratch cannot be written: $o_said"
+	[ "$(wc -c <"$o_scratch/input")" -eq "$o_total" ] || fail 'the input was cut off, or the disk is full'
+	{ head -c "$o_text" "$o_scratch/input" | { gzip -dc || broke; } >"$o_scratch/text"; } 2>"$o_scratch/input.said"
+	unbroken 'the input cannot be unpacked'
+	{
+		head -n "$o_out" "$o_scratch/text" >"$o_scratch/out" &&
+			tail -n "+$((o_out + 1))" "$o_scratch/text" | head -n "$o_in" >"$o_scratch/in" &&
+			tail -n "+$((o_out + o_in + 1))" "$o_scratch/text" | head -n "$((2 * o_copies))" >"$o_scratch/copies" &&
+			tail -n "+$((o_out + o_in + 2 * o_copies + 1))" "$o_scratch/text" | head -n "$o_odd" >"$o_scratch/odd"
+	} 2>"$o_scratch/input.said" || fail "the input cannot be unpacked: $(cat "$o_scratch/input.said")"
+	if [ "$o_supply" = input ]; then
+		o_store=$o_scratch/bundle
+		tail -c "+$((o_text + o_configured + 1))" "$o_scratch/input" >"$o_store"
+	else
+		o_store=$o_root/store/$o_bundle
+		[ -r "$o_store" ] || fail "$o_store is gone or cannot be read by $(id -un)"
+	fi
+	o_sum=$(sha256sum <"$o_store")
+	[ "${o_sum%% *}" = "$o_bundle" ] || fail "$o_store is damaged: its sha256 is ${o_sum%% *}"
+}
+
+# Entry lines of the base's manifest.
+old_lines() { [ -z "$o_base" ] || grep '^,' "$o_base.json"; }
+
+# The manifest: the base's, less the lines that go, with the lines that come.
+make_manifest() {
+	{
+		printf '[{"manifest":1}\n'
+		{
+			{
+				old_lines
+				cat "$o_scratch/out"
+			} | LC_ALL=C sort | uniq -u
+			cat "$o_scratch/in"
+		} | LC_ALL=C sort
+		printf ']\n'
+	} >"$o_part.json" 2>"$o_scratch/manifest.said"
+	chmod 600 "$o_part.json"
+	o_sum=$(sha256sum <"$o_part.json")
+	[ "${o_sum%% *}" = "$o_want" ] ||
+		fail "the manifest does not come out right: $o_base.json was changed, or the disk is full"
+}
+
+# Files whose lines stay are copied from the base. Names that need quoting are in the bundle.
+copy_unchanged() {
+	[ -n "$o_base" ] || return 0
+	{
+		old_lines
+		grep '^,' "$o_part.json"
+	} | LC_ALL=C sort | uniq -d | grep '","kind":"file",' | grep -v '\\' | grep -v '^,{"path":"-' |
+		cut -d '"' -f 4 >"$o_scratch/unchanged"
+	[ -s "$o_scratch/unchanged" ] || return 0
+	{ tar -cf - -C "$o_base" -T "$o_scratch/unchanged" 2>"$o_scratch/from.said" || broke; } |
+		{ tar -xpof - -C "$o_part" 2>"$o_scratch/to.said" || broke; }
+	unbroken "files cannot be copied from $o_base"
+}
+
+# What was sent.
+unpack() {
+	case $o_packed in
+	zst) zstd -dcq --long=31 <"$o_store" 2>"$o_scratch/from.said" || broke ;;
+	*) gzip -dc <"$o_store" 2>"$o_scratch/from.said" || broke ;;
+	esac | { tar -xpof - -C "$o_part" 2>"$o_scratch/to.said" || broke; }
+	unbroken "the release cannot be unpacked to $o_part"
+}
+
+# Files that only moved, then those configured for this target.
+add_rest() {
+	while read -r o_mode o_name; do
+		try "$o_part/$o_name" chmod u+rwx "$o_part/$o_name"
+	done <"$o_scratch/odd"
+	while IFS= read -r o_from && IFS= read -r o_name; do
+		try "a file cannot be copied from $o_base" cp -p -- "$o_base/$o_from" "$o_part/$o_name"
+	done <"$o_scratch/copies"
+	[ "$o_configured" -eq 0 ] || {
+		tail -c "+$((o_text + 1))" "$o_scratch/input" | head -c "$o_configured" |
+			{ tar -xpof - -C "$o_part" || broke; }
+	} 2>"$o_scratch/to.said"
+	unbroken 'configured files cannot be written'
+}
+
+# <to>/shared/$1 from the package, where it is not there yet; without contents, an empty folder.
+share() {
+	o_name=${1#?}
+	[ ! -e "$o_to/shared/$o_name" ] && [ ! -L "$o_to/shared/$o_name" ] || return 0
+	o_parents=$o_to/shared
+	case $o_name in
+	*/*)
+		o_left=${o_name%/*}/
+		while [ -n "$o_left" ]; do
+			o_parents=$o_parents/${o_left%%/*}
+			o_left=${o_left#*/}
+			no_trap "$o_parents"
+		done
+		try "$o_parents cannot be made" mkdir -p "$o_parents"
+		;;
+	esac
+	if [ "${1%"$o_name"}" = 1 ] && [ -e "$o_part/.octo-ssh-seeds/$o_name" ]; then
+		try "$o_to/shared/$o_name cannot be made" mv -T "$o_part/.octo-ssh-seeds/$o_name" "$o_to/shared/$o_name"
+	else
+		try "$o_to/shared/$o_name cannot be made" mkdir "$o_to/shared/$o_name"
+	fi
+}
+
+[ ! -e "$o_to/releases/$o_folder" ] || [ ! -e "$o_to/releases/$o_folder.json" ] ||
+	fail "$o_to/releases/$o_folder is complete: it is never written again"
+claim
+trap clean EXIT
+chmod -R u+rwX -- "$o_part" 2>/dev/null
+rm -rf -- "$o_scratch" "$o_part" "$o_part.json" "$o_to/releases/$o_folder" "$o_to/releases/$o_folder.json"
+try "$o_scratch cannot be made" mkdir -m 700 "$o_scratch"
+try "$o_part cannot be made" mkdir -m 755 "$o_part"
+take_input
+make_manifest
+copy_unchanged
+unpack
+add_rest
+for o_name; do share "$o_name"; done
+rm -rf -- "$o_part/.octo-ssh-seeds"
+while read -r o_mode o_name; do try "$o_part/$o_name" chmod "$o_mode" "$o_part/$o_name"; done <"$o_scratch/odd"
+if [ -e /sys/fs/selinux/enforce ] && command -v restorecon >/dev/null 2>&1; then
+	restorecon -RF "$o_part" >/dev/null 2>&1
+fi
+cd -- "$o_part" || fail "$o_part cannot be read"
+tell_tree
+cd / || exit
+o_built=1
+finish 0

@@ -1,0 +1,15 @@
+# For `doctor`: the facts, and how the machine treats what a login leaves running. Words: root
+find_root "$1"
+tell_facts
+read_lease
+tell_lease
+mark linger
+if command -v busctl >/dev/null 2>&1; then
+	busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
+		KillUserProcesses 2>/dev/null </dev/null
+fi
+mark sudo
+if command -v sudo >/dev/null 2>&1; then
+	if sudo -n true </dev/null >/dev/null 2>&1; then printf free; else printf asks; fi
+fi
+finish 0

@@ -1,0 +1,46 @@
+"""Looks closely at release folders: ``inspect.sh``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from octo_ssh.model.manifest import Manifest, parse_manifest
+from octo_ssh.model.observed import Tree
+from octo_ssh.model.program import Reading, Reply
+from octo_ssh.remote import replies, words
+from octo_ssh.remote.source import body
+from octo_ssh.remote.trees import parse_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A release folder. ``None``: it is not there, or was not asked for."""
+
+    manifest: Manifest | None
+    tree: Tree | None
+
+
+def inspect(to: str, folders: Iterable[str], *, hashed: bool) -> Reading[Mapping[str, Inspection]]:
+    """The manifests of release folders, and with ``hashed`` what they really hold, by folder."""
+    asked = tuple(words.name(folder) for folder in folders)
+
+    def parse(reply: Reply) -> Mapping[str, Inspection]:
+        found = list(replies.groups(replies.checked(reply), "folder"))
+        if len(found) != len(asked):
+            raise ValueError(f"the reply tells of {len(found)} folders instead of {len(asked)}")
+        return {folder: _inspection(group) for folder, group in zip(asked, found, strict=True)}
+
+    return Reading(
+        name="looking at the release",
+        body=body("place", "tree", "inspect"),
+        words=(to, "1" if hashed else "0", *asked),
+        parse=parse,
+    )
+
+
+def _inspection(group: Mapping[str, bytes]) -> Inspection:
+    return Inspection(
+        manifest=parse_manifest(replies.unpacked(group["manifest"])) if "manifest" in group else None,
+        tree=parse_tree(group) if "sums" in group else None,
+    )

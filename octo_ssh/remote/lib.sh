@@ -1,0 +1,117 @@
+# Begins every program: says that it is up, and what all share. $1 is the nonce, which no child is told.
+unset o_nonce o_at o_root o_input o_one o_two CDPATH IFS
+o_nonce=$1
+shift
+printf '%s up\n' "$o_nonce"
+
+# Begin a section of the reply.
+mark() { printf '%s %s\n' "$o_nonce" "$1"; }
+
+# The end of the reply.
+finish() {
+	mark "end $1"
+	exit "$1"
+}
+
+# The end, with a sentence for people.
+fail() {
+	mark problem
+	printf '%s' "$1"
+	finish 1
+}
+
+# Run a command; its words are the sentence when it fails. $1: what it was to do.
+try() {
+	o_what=$1
+	shift
+	o_said=$("$@" 2>&1) || fail "$o_what: $o_said"
+}
+
+# $o_at: the path as an absolute one; ~ and relative paths lie in the login's home.
+absolute() {
+	case $1 in
+	'~') o_at=${HOME:-/} ;;
+	'~/'*) o_at=${HOME%/}/${1#??} ;;
+	/*) o_at=$1 ;;
+	*) o_at=${HOME%/}/$1 ;;
+	esac
+	case /$o_at/ in
+	*/../*) fail "$1: a path may not hold '..'" ;;
+	esac
+}
+
+# $o_at: the nearest folder that exists at or above a path.
+nearest() {
+	o_at=$1
+	while [ ! -d "$o_at" ]; do
+		case $o_at in
+		*/*) o_at=${o_at%/*} ;;
+		*) o_at= ;;
+		esac
+		[ -n "$o_at" ] || o_at=/
+	done
+}
+
+# $o_at: the path absolute, links in its parents resolved as far as those exist; its last name is not followed.
+physical() {
+	absolute "$1"
+	while [ "$o_at" != "${o_at%/}" ] && [ "$o_at" != / ]; do o_at=${o_at%/}; done
+	[ "$o_at" != / ] || return 0
+	o_whole=$o_at
+	nearest "${o_at%/*}"
+	o_tail=${o_whole#"${o_at%/}"/}
+	if o_real=$(cd -P "$o_at" 2>/dev/null && pwd -P); then
+		o_at=${o_real%/}/$o_tail
+	else
+		o_at=$o_whole
+	fi
+}
+
+# Fails for a link or anything else that stands where a folder of ours must be.
+no_trap() {
+	if [ -L "$1" ]; then
+		fail "$1 is a symbolic link: octo-ssh does not follow it; remove it"
+	elif [ -e "$1" ] && [ ! -d "$1" ]; then
+		fail "$1 is not a folder: remove it"
+	fi
+}
+
+# $o_root: the root, absolute. Fails where it is there but not ours alone.
+find_root() {
+	physical "$1"
+	o_root=$o_at
+	no_trap "$o_root"
+	[ -d "$o_root" ] || return 0
+	o_said=$(stat -c '%u %a' -- "$o_root" 2>&1) || fail "$o_root: $o_said"
+	case $o_said in
+	"$(id -u) 700" | "$(id -u) "?700) ;;
+	*) fail "$o_root must belong to the login and to nobody else (chmod 700): owner and mode are $o_said" ;;
+	esac
+	for o_name in work store state lock; do no_trap "$o_root/$o_name"; done
+}
+
+# The input of $1 bytes: two texts, $o_one and $o_two, each ended by the character $2. (Cutting with # is quadratic in
+# dash, splitting is not.)
+take_two() {
+	o_input=$(head -c "$1" 2>/dev/null; printf .)
+	case $o_input in
+	*"$2".) o_input=${o_input%.} ;;
+	*) fail 'the input was cut off' ;;
+	esac
+	set -f
+	IFS=$2
+	# shellcheck disable=SC2086
+	set -- $o_input
+	unset IFS
+	set +f
+	o_input=
+	[ $# -le 2 ] || fail 'the input has more than two parts'
+	o_one=$1
+	o_two=$2
+}
+
+# Free bytes and inodes at a folder: four numbers, or nothing.
+disk() { stat -f -c '%a %S %d %c' -- "$1" 2>/dev/null; }
+
+# Write buffers of a file to disk.
+flush() { sync -- "$1" 2>/dev/null || sync; }

@@ -1,0 +1,160 @@
+"""The lease of a target: ``acquire.sh``, ``renew.sh``, ``release.sh``, ``free.sh`` (SPEC section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from octo_ssh.model.observed import Lease
+from octo_ssh.model.program import Acting, Reply
+from octo_ssh.remote import replies, words
+from octo_ssh.remote.source import body
+
+_MAX_WHO_BYTES = 450
+"""What a holder may say of itself; in hexadecimal it is part of a link, which file systems bound at 1,000 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """The lease is ours, and what was to be written is written."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody holds the lease. Nothing was changed."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The journal went on since the target was observed. The lease was given back at once."""
+
+
+def acquire(
+    root: str,
+    *,
+    project: str,
+    environment: str | None,
+    run: str,
+    token: str,
+    ttl_s: int,
+    who: str,
+    expect_head: str,
+    lines: Iterable[bytes],
+    baseline: bytes | None,
+) -> Acting[Acquired | Held | Moved]:
+    """Take the lease, write journal lines and baseline, make the run's work folder. Makes ``root`` where it is missing.
+
+    ``expect_head``: the journal's head as it was observed. A lease that has run out is still held: whoever knows its
+    holder to be gone frees it.
+    """
+    content, size, divider = memory(lines, baseline)
+    return Acting(
+        name="lock",
+        body=body("lease", "memory", "acquire"),
+        words=(
+            root,
+            words.name(project),
+            words.environment_name(environment),
+            words.name(run),
+            _token(token),
+            str(ttl_s),
+            _encoded(who),
+            expect_head,
+            str(size),
+            divider,
+        ),
+        parse=_acquired,
+        input=(content,),
+    )
+
+
+def renew(root: str, *, epoch: int, token: str, ttl_s: int) -> Acting[None]:
+    """Begin the lease's time anew. Its reply is a RemoteError when the lease is no longer ours."""
+    return Acting(
+        name="renewing the lock",
+        body=body("lease", "renew"),
+        words=(root, str(epoch), _token(token), str(ttl_s)),
+        parse=replies.done,
+    )
+
+
+def release(
+    root: str,
+    *,
+    epoch: int,
+    token: str,
+    run: str,
+    project: str,
+    environment: str | None,
+    lines: Iterable[bytes] = (),
+    baseline: bytes | None = None,
+    syslog: str = "",
+) -> Acting[None]:
+    """Write the last lines, remove the run's work folder, give the lease back, tell the target's syslog.
+
+    Its reply is a RemoteError, and nothing is written, when the lease is no longer ours.
+    """
+    content, size, divider = memory(lines, baseline)
+    return Acting(
+        name="releasing the lock",
+        body=body("lease", "memory", "release"),
+        words=(
+            root,
+            str(epoch),
+            _token(token),
+            words.name(run),
+            words.name(project),
+            words.environment_name(environment),
+            "".join(char if char.isprintable() else " " for char in syslog)[:900],
+            str(size),
+            divider,
+        ),
+        parse=replies.done,
+        input=(content,),
+    )
+
+
+def free(root: str) -> Acting[Lease | None]:
+    """End the lease, whoever holds it. Its answer is the lease that was ended, None when there was none."""
+    return Acting(name="freeing the lock", body=body("lease", "free"), words=(root,), parse=_freed)
+
+
+def memory(lines: Iterable[bytes], baseline: bytes | None) -> tuple[bytes, int, str]:
+    """The input of programs that write journal lines and a baseline. JSON text only: it holds no control character."""
+    one = "".join(line.decode("utf-8").removesuffix("\n") + "\n" for line in lines)
+    two = "" if baseline is None else baseline.decode("utf-8").rstrip("\n")
+    content, size, divider = words.two_texts(one, two)
+    if not isinstance(content, bytes):
+        raise TypeError("journal lines are no secrets")
+    return content, size, divider
+
+
+def _acquired(reply: Reply) -> Acquired | Held | Moved:
+    checked = replies.checked(reply)
+    epoch = replies.optional(checked, "acquired")
+    if epoch is not None:
+        return Acquired(int(epoch))
+    if replies.optional(checked, "moved") is not None:
+        return Moved()
+    _, lease = replies.lease(checked.section("lease"))
+    if lease is None:
+        raise ValueError("the lock is neither held nor ours")
+    return Held(lease)
+
+
+def _freed(reply: Reply) -> Lease | None:
+    return replies.lease(replies.checked(reply).section("lease"))[1]
+
+
+def _token(token: str) -> str:
+    if not (token.isascii() and token.isalnum() and len(token) <= 64):
+        raise ValueError("a token is made of letters and digits")
+    return token
+
+
+def _encoded(who: str) -> str:
+    return who.encode("utf-8", "replace")[:_MAX_WHO_BYTES].hex()

@@ -1,0 +1,45 @@
+# The target's memory: journal.jsonl and state/<project>/<environment>.json, in $o_root.
+# The input of programs that write it: journal lines, and the baseline or nothing (take_two).
+
+# Append $o_one to the journal, then replace the baseline by $o_two; both are on disk afterwards. $1 project,
+# $2 environment.
+write_memory() {
+	if [ -n "$o_one" ]; then
+		o_file=$o_root/journal.jsonl
+		[ ! -L "$o_file" ] || fail "$o_file is a symbolic link: octo-ssh does not follow it; remove it"
+		# A line that a power cut left unfinished must not swallow the next one.
+		if [ -s "$o_file" ] && [ -n "$(tail -c 1 "$o_file")" ]; then
+			o_one="
+$o_one"
+		fi
+		{ printf '%s' "$o_one" >>"$o_file"; } 2>/dev/null || fail "$o_file cannot be written: is the disk full?"
+		flush "$o_file"
+	fi
+	if [ -n "$o_two" ]; then
+		no_trap "$o_root/state"
+		no_trap "$o_root/state/$1"
+		try 'the baseline cannot be written' mkdir -p "$o_root/state/$1"
+		o_file=$o_root/state/$1/$2.json
+		{ printf '%s\n' "$o_two" >"$o_file.new"; } 2>/dev/null ||
+			fail "$o_file.new cannot be written: is the disk full?"
+		flush "$o_file.new"
+		try 'the baseline cannot be replaced' mv -f "$o_file.new" "$o_file"
+		flush "$o_root/state/$1"
+	fi
+}
+
+# The section `journal`: its size, then its last line.
+tell_journal() {
+	mark journal
+	if [ -f "$o_root/journal.jsonl" ] && [ ! -L "$o_root/journal.jsonl" ]; then
+		wc -c <"$o_root/journal.jsonl"
+		tail -n 1 "$o_root/journal.jsonl" | head -c 4000000
+	fi
+}
+
+# The section `baseline`, where there is one. $1 project, $2 environment.
+tell_baseline() {
+	[ -e "$o_root/state/$1/$2.json" ] || return 0
+	mark baseline
+	head -c 33554432 "$o_root/state/$1/$2.json" || fail "$o_root/state/$1/$2.json cannot be read"
+}

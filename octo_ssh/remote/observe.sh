@@ -1,0 +1,12 @@
+# Everything that a plan is made from, in one go. Words: root project environment, then for each place: to, n, n shared
+find_root "$1"
+o_project=$2
+o_environment=$3
+shift 3
+tell_facts
+read_lease
+tell_lease
+tell_journal
+[ -z "$o_project" ] || tell_baseline "$o_project" "$o_environment"
+tell_places "$@"
+finish 0

@@ -1,0 +1,81 @@
+# A package's place, <to>: whose it is and what it holds. Expects $o_root, $o_project, $o_environment.
+
+# Fails unless what stands at our names in $o_to are folders.
+check_place() {
+	for o_name in .octo-ssh releases shared; do no_trap "$o_to/$o_name"; done
+}
+
+# The text of <to>/.octo-ssh/owner.
+owner_text() { printf '1\n%s\n%s\n%s\n' "$o_root" "$o_project" "$o_environment"; }
+
+# $o_place: absent, ours, foreign or unreadable; $o_owner: whose, as text.
+judge_place() {
+	o_place=ours
+	o_owner=
+	nearest "$o_to"
+	if [ ! -x "$o_at" ] || { [ -d "$o_to" ] && [ ! -r "$o_to" ]; }; then
+		o_place=unreadable
+	elif [ "$o_at" != "$o_to" ]; then
+		o_place=absent
+		if [ -e "$o_to" ] || [ -L "$o_to" ]; then
+			o_place=foreign
+			o_owner='it is not a folder'
+		fi
+	elif [ -L "$o_to/.octo-ssh" ] || [ -L "$o_to/releases" ]; then
+		o_place=foreign
+		o_owner='.octo-ssh or releases in it is a symbolic link'
+	elif [ ! -e "$o_to/.octo-ssh/owner" ]; then
+		o_place=absent
+		if [ -d "$o_to/.octo-ssh" ] && [ ! -x "$o_to/.octo-ssh" ]; then
+			o_place=unreadable
+		elif [ -e "$o_to/releases" ] || [ -e "$o_to/current" ] || [ -L "$o_to/current" ]; then
+			o_place=foreign
+			o_owner='releases or current in it was not made by octo-ssh'
+		fi
+	elif ! o_owner=$(head -c 10000 "$o_to/.octo-ssh/owner" 2>/dev/null); then
+		o_place=unreadable
+	elif [ "$o_owner" != "$(owner_text)" ]; then
+		o_place=foreign
+	else
+		o_owner=
+	fi
+}
+
+# $o_current: the release folder that `current` points at; empty for none. Other contents make the place foreign.
+read_current() {
+	o_current=
+	if [ -L "$o_to/current" ]; then
+		o_current=$(readlink "$o_to/current")
+		o_current=${o_current#"$o_to/"}
+		o_current=${o_current%/}
+		case $o_current in
+		releases/*/* | releases/. | releases/.. | releases/) o_place=foreign ;;
+		releases/*) o_current=${o_current#releases/} ;;
+		*) o_place=foreign ;;
+		esac
+		[ "$o_place" != foreign ] || o_owner="current points at $o_current"
+	elif [ -e "$o_to/current" ]; then
+		o_place=foreign
+		o_owner='current is not a symbolic link'
+	fi
+}
+
+# A sha256 over the state of every entry of a release folder. What cannot be listed makes it one that never comes again.
+fingerprint() {
+	(
+		cd -- "$1" 2>/dev/null || exit 0
+		{
+			if [ -n "$o_printf" ]; then
+				find . -mindepth 1 -printf '%y %m %U %G %s %i %T@ %C@ %p\n' 2>/dev/null
+			else
+				find . -mindepth 1 -exec stat -c '%f %u %g %s %i %Y %Z %n' -- {} + 2>/dev/null
+			fi || printf '%s\n' "$o_nonce"
+		} | LC_ALL=C sort | sha256sum | cut -c 1-64
+	)
+}
+
+# $o_printf: not empty where find can print for itself.
+look_at_find() {
+	o_printf=
+	if find / -prune -printf '' >/dev/null 2>&1; then o_printf=1; fi
+}

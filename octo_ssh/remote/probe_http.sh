@@ -1,0 +1,65 @@
+# Ask a URL until it answers as it should. Words: url text|'' within-s every-s
+exec 3<&0
+o_url=$1
+o_wanted=$2
+o_until=$(($(date +%s) + $3))
+case $o_url in
+http://* | https://*) ;;
+*) fail "not an http or https URL: $o_url" ;;
+esac
+if command -v curl >/dev/null 2>&1; then
+	o_tool=curl
+elif command -v wget >/dev/null 2>&1; then
+	o_tool=wget
+	o_strict=
+	case $(wget --help 2>&1) in *--max-redirect*) o_strict='--max-redirect=0 --tries=1' ;; esac
+else
+	fail 'neither curl nor wget is on the target: one of them must be there to ask a URL'
+fi
+
+# Ask once, for $1 seconds: the body goes to file descriptor 5, the status to 3.
+ask() {
+	if [ "$o_tool" = curl ]; then
+		o_code=$(curl -q -gsS --proto '=http,https' --max-time "$1" -o /dev/fd/5 -w '%{http_code}' --url "$o_url" 2>&5)
+	elif command -v timeout >/dev/null 2>&1; then
+		# shellcheck disable=SC2086
+		timeout "$1" wget -q -O - $o_strict -- "$o_url" >&5 2>&5 && o_code=200 || o_code=000
+	else
+		# shellcheck disable=SC2086
+		wget -q -O - $o_strict -- "$o_url" >&5 2>&5 && o_code=200 || o_code=000
+	fi
+	printf '%s' "${o_code:-000}" >&3
+}
+
+# When input ends, nobody waits for the answer any more.
+(
+	while read -r o_line <&3; do :; done
+	kill -TERM $$
+) >/dev/null 2>&1 &
+o_watcher=$!
+trap 'mark exit-cancelled; finish 0' TERM
+exec 3<&-
+
+o_passed=1
+while :; do
+	o_left=$((o_until - $(date +%s)))
+	[ "$o_left" -ge 1 ] || o_left=1
+	[ "$o_left" -le 5 ] || o_left=5
+	# The body first, then the status: it is handed on when head has ended.
+	o_said=$({ { ask "$o_left" 5>&1 >/dev/null | head -c 65536 >&4; } 3>&1 | { o_code=$(cat); printf %s "$o_code"; }; } 4>&1)
+	case $o_said in
+	*2[0-9][0-9])
+		case ${o_said%???} in *"$o_wanted"*) o_passed=0 ;; esac
+		;;
+	esac
+	[ "$o_passed" -ne 0 ] || break
+	[ $(($(date +%s) + $4)) -lt "$o_until" ] || break
+	sleep "$4" &
+	wait $!
+done
+kill "$o_watcher" 2>/dev/null
+mark last
+printf 'HTTP status %s\n' "$(printf %s "$o_said" | tail -c 3)"
+printf %s "${o_said%???}" | head -c 4096
+mark "exit-$o_passed"
+finish 0

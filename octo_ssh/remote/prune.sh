@@ -1,0 +1,40 @@
+# Remove release folders that are neither current nor named, and what unfinished builds left. Words: to folder…
+absolute "$1"
+o_to=$o_at
+shift
+check_place
+o_place=ours
+read_current
+[ "$o_place" = ours ] || fail "$o_to: $o_owner"
+cd -- "$o_to/releases" 2>/dev/null || finish 0
+
+for o_name in *; do
+	case $o_name in
+	*.json)
+		# A manifest without its folder is what a commit left that was cut short.
+		if [ ! -e "${o_name%.json}" ]; then rm -f -- "$o_name"; fi
+		continue
+		;;
+	esac
+	if [ ! -d "$o_name" ] || [ -L "$o_name" ] || [ ! -f "$o_name.json" ]; then continue; fi
+	o_keep=0
+	[ "$o_name" != "$o_current" ] || o_keep=1
+	for o_kept; do
+		[ "$o_name" != "$o_kept" ] || o_keep=1
+	done
+	[ "$o_keep" -eq 0 ] || continue
+	# Without its manifest it is no release any more, however far the removal comes.
+	try "$o_to/releases/$o_name cannot be removed" rm -f -- "$o_name.json"
+	chmod -R u+rwX -- "$o_name" 2>/dev/null
+	try "$o_to/releases/$o_name cannot be removed" rm -rf -- "$o_name"
+	mark removed
+	printf %s "$o_name"
+done
+for o_name in .*.tmp .*.tmp.json; do
+	if [ -e "$o_name" ]; then
+		chmod -R u+rwX -- "$o_name" 2>/dev/null
+		rm -rf -- "$o_name"
+	fi
+done
+rm -rf -- "$o_to"/.octo-ssh/build.* "$o_to"/.octo-ssh/current.*
+finish 0

@@ -1,0 +1,10 @@
+# Give the lease back, with the last lines. Words: root epoch token run project environment syslog input-bytes divider
+umask 077
+find_root "$1"
+take_two "$8" "$9"
+check_lease "$2" "$3"
+write_memory "$5" "$6"
+rm -rf -- "$o_root/work/$4"
+end_lease "$2"
+[ -z "$7" ] || logger -t octo-ssh -- "$7" </dev/null >/dev/null 2>&1
+finish 0

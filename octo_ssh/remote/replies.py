@@ -1,0 +1,124 @@
+"""Reading what programs answer. A reply may be wrong, huge or a lie: everything is bounded and checked."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+
+from octo_ssh.errors import RemoteError
+from octo_ssh.model.observed import Disk, Lease
+from octo_ssh.model.program import Reply
+
+MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+_SHOWN_BYTES = 4000
+_WHO_BYTES = 1000
+
+
+def checked(reply: Reply) -> Reply:
+    """The reply of a program that did its work. Raises RemoteError with the target's own sentence where it did not."""
+    if reply.status != 0:
+        told = optional(reply, "problem")
+        raise RemoteError(shown(told) if told else f"the program failed with status {reply.status}")
+    return reply
+
+
+def done(reply: Reply) -> None:
+    """For programs whose success says everything."""
+    checked(reply)
+
+
+def optional(reply: Reply, name: str) -> bytes | None:
+    """The section of that name, None where there is none. Raises ValueError where there are more."""
+    found = [content for key, content in reply.sections if key == name]
+    if len(found) > 1:
+        raise ValueError(f"the reply holds {len(found)} sections named {name!r}")
+    return found[0] if found else None
+
+
+def fields(content: bytes, count: int | None = None) -> list[str]:
+    """Texts that end in NUL each. Raises ValueError when there are not ``count`` of them."""
+    if content and not content.endswith(b"\0"):
+        raise ValueError("a list in the reply is cut off")
+    found = [text(raw) for raw in content.split(b"\0")[:-1]]
+    if count is not None and len(found) != count:
+        raise ValueError(f"a list in the reply has {len(found)} fields instead of {count}")
+    return found
+
+
+def text(raw: bytes) -> str:
+    """Bytes as text; what is not UTF-8 becomes lone surrogates, as in a manifest."""
+    return os.fsdecode(raw) if os.sep == "/" else raw.decode("utf-8", "surrogateescape")
+
+
+def unpacked(content: bytes) -> bytes:
+    """What was gzip'd there. Raises ValueError for anything else, or for more than any release has."""
+    unpacker = zlib.decompressobj(31)
+    try:
+        found = unpacker.decompress(content, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"a compressed section is damaged: {error}") from error
+    if not unpacker.eof:
+        raise ValueError("a compressed section is cut off or too large")
+    return found
+
+
+def shown(raw: bytes) -> str:
+    """A target's sentence, fit for a message: bounded, without control characters."""
+    lines = raw[:_SHOWN_BYTES].decode("utf-8", "replace").strip().split("\n")
+    return "\n".join("".join(char if char.isprintable() else " " for char in line).rstrip() for line in lines)
+
+
+def groups(reply: Reply, first: str) -> Iterator[dict[str, bytes]]:
+    """Sections in groups, each beginning with one named ``first``; what stands before the first group is left out."""
+    group: dict[str, bytes] | None = None
+    for name, content in reply.sections:
+        if name == first:
+            if group is not None:
+                yield group
+            group = {}
+        if group is not None:
+            if name in group:
+                raise ValueError(f"a group of the reply holds two sections named {name!r}")
+            group[name] = content
+    if group is not None:
+        yield group
+
+
+def disk(words: str) -> Disk | None:
+    """``free blocks, block size, free inodes, inodes``, as ``stat -f`` printed them; None for an empty text."""
+    if not words.strip():
+        return None
+    blocks, block_bytes, free_inodes, inodes = (_natural(word) for word in words.split())
+    return Disk(blocks * block_bytes, free_inodes if inodes else None)
+
+
+def lease(content: bytes) -> tuple[int, Lease | None]:
+    """The highest epoch, and the lease where it is held. Raises ValueError."""
+    epoch, link, boot_id, now = fields(content, 4)
+    if not link:
+        return _natural(epoch), None
+    token, ttl, held_boot, stamp, who = link.split(":", 4)
+    stamp_s = _seconds(stamp)
+    same_boot = held_boot == boot_id
+    age_s = max(0.0, _seconds(now) - stamp_s) if same_boot else None
+    return _natural(epoch), Lease(_natural(epoch), token, _natural(ttl), held_boot, stamp_s, _who(who), age_s)
+
+
+def _who(encoded: str) -> str:
+    """What the holder wrote of itself; as it stands where it is not in our form."""
+    try:
+        return bytes.fromhex(encoded).decode("utf-8", "replace")[:_WHO_BYTES]
+    except ValueError:
+        return encoded[:_WHO_BYTES]
+
+
+def _natural(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and len(word) <= 20):
+        raise ValueError(f"not a number: {word[:40]!r}")
+    return int(word)
+
+
+def _seconds(word: str) -> float:
+    whole, _, part = word.partition(".")
+    return _natural(whole) + (_natural(part) / 10 ** len(part) if part else 0.0)
