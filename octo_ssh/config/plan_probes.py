@@ -25,9 +25,14 @@ def read_probe(shape: ProbeShape, problems: Problems) -> Probe:
     if shape.every <= 0:
         problems.add(shape.at("every"), "'every' must be longer than nothing")
     what = HttpProbe(shape.http, shape.contains) if shape.http is not None else _command(shape.command, problems)
-    if isinstance(what, HttpProbe) and isinstance(what.url, str) and not _URL.match(what.url):
+    if isinstance(what, HttpProbe) and isinstance(what.url, str) and not is_http_url(what.url):
         problems.add(shape.at("http"), "'http' must be a URL that starts with http:// or https://")
     return Probe(what, shape.within, shape.every)
+
+
+def is_http_url(text: str) -> bool:
+    """Whether a text is a URL that can be asked."""
+    return _URL.match(text) is not None
 
 
 def _command(node: Node | None, problems: Problems) -> CommandProbe:

@@ -271,8 +271,8 @@ class StepReader:
             for index, path in enumerate(paths):
                 self._check_inner(path, shape.item_at(key, index), f"each of '{key}'")
         self._check_shared(shape)
-        if isinstance(shape.to, str):
-            self._check_to(shape.to, shape.at("to"))
+        if isinstance(shape.to, str) and (reason := place_problem(shape.to)) is not None:
+            self.problems.add(shape.at("to"), reason)
         return PackageStep(
             package=shape.package,
             to=shape.to,
@@ -302,11 +302,13 @@ class StepReader:
                     message = f"'{path}' and '{other}' are both shared, and one holds the other: keep one"
                     self.problems.add(shape.item_at("shared", index), message)
 
-    def _check_to(self, path: str, at: Position) -> None:
-        parts = [part for part in path.split("/") if part not in ("", ".")]
-        if ".." in parts or parts in ([], ["~"]) or not path.isprintable() or (path[:1] == "~" and path[1:2] != "/"):
-            message = "'to' must be a folder of its own: absolute, or in the home (~/…), without '..'"
-            self.problems.add(at, message)
+
+def place_problem(path: str) -> str | None:
+    """What keeps a path from being a package's ``to``; None: nothing."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts or parts in ([], ["~"]) or not path.isprintable() or (path[:1] == "~" and path[1:2] != "/"):
+        return "'to' must be a folder of its own: absolute, or in the home (~/…), without '..'"
+    return None
 
 
 def slug(name: str) -> str:

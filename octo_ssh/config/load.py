@@ -1,0 +1,149 @@
+"""From a plan's path to all that a run needs of its files: plan, inventory, variables, secrets (SPEC sections 2, 4, 5).
+
+All mistakes of all files are raised at once. What was typed wrongly on the command line is a UsageError.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from octo_ssh.config.checks import Checker
+from octo_ssh.config.definitions import COMMAND_LINE
+from octo_ssh.config.document import parse_document
+from octo_ssh.config.inventory import read_inventory
+from octo_ssh.config.plan import PlanFile, check_release, read_plan
+from octo_ssh.config.problems import Problems, nearest, quoted_list
+from octo_ssh.config.secrets import SecretStore
+from octo_ssh.config.values import BadValue, check_variable_name, literal
+from octo_ssh.config.variables import Scopes, targets_of
+from octo_ssh.errors import FileErrors, UsageError
+from octo_ssh.model.inventory import Inventory
+from octo_ssh.model.plan import ReleasePlan
+from octo_ssh.model.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What to load, as typed."""
+
+    plan_path: str
+    inventory_path: str | None = None
+    """``-i``; None: as the plan says, or ``inventory.yaml`` beside it."""
+    environment: str | None = None
+    release: str | None = None
+    variables: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Files that fit together."""
+
+    plan: ReleasePlan
+    """``release`` is the one of the run: ``--release`` where it was given."""
+    inventory: Inventory
+    environment: str | None
+    """None where the inventory has no environments."""
+    scopes: Scopes
+    secrets: SecretStore
+    targets: tuple[str, ...]
+    """The environment's, in the order of the inventory."""
+
+
+def load(request: LoadRequest, *, secrets: SecretStore | None = None) -> Loaded:
+    """Read and check all files. Raises FileErrors with every mistake in them; UsageError."""
+    _check_typed(request)
+    problems = Problems()
+    file = read_plan(request.plan_path, problems)
+    if request.inventory_path is None:
+        inventory = read_inventory(file.inventory_path, problems, named_at=file.inventory_at)
+    else:
+        inventory = read_inventory(request.inventory_path, problems)
+    if inventory is not None and request.environment is not None:
+        _check_environment(request.environment, inventory)
+    problems.raise_if_any()
+    assert file.plan is not None
+    assert inventory is not None
+    plan = replace(file.plan, release=_release(request, file.plan))
+    environment = _environment(request, file, inventory)
+    store = secrets or SecretStore()
+    scopes = Scopes(inventory, plan, environment, request.variables)
+    loaded = Loaded(plan, inventory, environment, scopes, store, targets_of(inventory, environment))
+    checker = Checker(plan, inventory, environment, scopes, store, file.places)
+    found = checker.problems(loaded.targets)
+    if found and all(problem.position == COMMAND_LINE for problem in found):
+        raise UsageError("\n".join(map(str, found)))
+    if found:
+        raise FileErrors(found)
+    return loaded
+
+
+def _check_typed(request: LoadRequest) -> None:
+    """What can be said of the words alone."""
+    for path, what in ((request.plan_path, "plan"), (request.inventory_path, "inventory")):
+        if path is not None and not os.path.exists(path):
+            raise UsageError(f"there is no {what} '{path}'", hint="check the path; octo-ssh init makes a first one")
+    try:
+        if request.release is not None:
+            check_release(request.release)
+    except BadValue as bad:
+        raise UsageError(f"--release {bad.message}") from None
+
+
+def _release(request: LoadRequest, plan: ReleasePlan) -> str | None:
+    release = request.release if request.release is not None else plan.release
+    if release is None and plan.packages:
+        raise UsageError("this plan does not say which release", hint="add --release VERSION, or 'release' to the plan")
+    return release
+
+
+def _check_environment(name: str, inventory: Inventory) -> None:
+    if not inventory.environments:
+        raise UsageError(f"there is no environment '{name}': the inventory has none", hint="leave -e away")
+    if name not in inventory.environments:
+        known = nearest(name, inventory.environments) or f": known are {quoted_list(inventory.environments)}"
+        raise UsageError(f"there is no environment '{name}'{known}")
+
+
+def _environment(request: LoadRequest, file: PlanFile, inventory: Inventory) -> str | None:
+    """The environment of the run: typed, or the plan's. None where the inventory has none."""
+    assert file.plan is not None
+    name = request.environment if request.environment is not None else file.plan.environment
+    if name is None:
+        if not inventory.environments:
+            return None
+        raise UsageError(
+            "this plan does not say which environment", hint=f"add -e {' or -e '.join(inventory.environments)}"
+        )
+    if name not in inventory.environments:
+        problems = Problems()
+        known = nearest(name, inventory.environments) or (
+            f": known are {quoted_list(inventory.environments)}"
+            if inventory.environments
+            else ": the inventory has none"
+        )
+        problems.add(file.environment_at, f"there is no environment '{name}'{known}")
+        problems.raise_if_any()
+    return name
+
+
+def parse_variable(text: str) -> tuple[str, Value]:
+    """``NAME=TEXT``, or ``NAME:=YAML`` for anything but text, as ``--var`` takes it. Raises UsageError."""
+    name, equals, given = text.partition("=")
+    is_yaml = name.endswith(":")
+    name = name.removesuffix(":")
+    if not equals:
+        raise UsageError(f"--var '{text}' has no value", hint="write NAME=TEXT, or NAME:=YAML")
+    try:
+        check_variable_name(name)
+    except BadValue as bad:
+        raise UsageError(f"--var: {bad.message}") from None
+    if not is_yaml:
+        return name, given
+    problems = Problems()
+    node = parse_document(given, f"--var {name}", problems) if given.strip() else None
+    if problems:
+        raise UsageError("\n".join(map(str, problems.listing())))
+    value: Value = None if node is None else literal(node)
+    return name, value
