@@ -37,7 +37,7 @@ from octo_ssh.packages.streams import CHUNK
 _FORMAT = 1
 _ZSTD_LEVEL, _GZIP_LEVEL = 3, 6
 _END = b"\0" * (2 * tarfile.BLOCKSIZE)
-SEEDS = ".octo-seed"
+SEEDS = ".octo-ssh-seeds"
 """The folder of a bundle that holds what fills shared places; no part of the release."""
 
 
