@@ -80,7 +80,7 @@ def exec_(
     from octo_ssh.operations.requests import FleetRequest
     from octo_ssh.output.reports import exec_lines, exec_verdict
 
-    request = FleetRequest(inventory, tuple(word.strip() for word in selector.split(",")), environment)
+    request = FleetRequest(inventory, (selector,), environment)
     timeout_s = seconds(timeout, "--timeout")
     with terminal.progress() as view:
         made = operation.run_command(

@@ -28,7 +28,9 @@ def totals(plan: RunPlan) -> str:
     still = len(plan.targets) - changing - sum(name in plan.targets for name in plan.unreachable)
     if not changing and not plan.unreachable:
         return f"plan: nothing to do on {amount(still, 'target')}"
-    parts = [f"{amount(changing, 'target')} to change" if changing else "nothing to do", f"{still:,} unchanged"]
+    parts = [f"{amount(changing, 'target')} to change" if changing else "nothing to do"]
+    if still:
+        parts.append(f"{still:,} unchanged")
     if plan.unreachable:
         parts.append(f"{len(plan.unreachable):,} unreachable")
     lacking = [work.lacking_bytes for work in _packages(plan) if work.lacking_bytes]
@@ -105,6 +107,7 @@ def _details(planned: Planned) -> Iterator[str]:
 
 
 def _package(work: PackageWork) -> Iterator[str]:
+    """What the reason does not say: it names what is repaired, extra or owed."""
     files = sum(entry.kind is Kind.FILE for entry in work.manifest.entries.values())
     if work.build:
         sent = ""
@@ -113,16 +116,11 @@ def _package(work: PackageWork) -> Iterator[str]:
         yield f"{work.to}/releases/{work.folder}: {amount(files, 'file')}, {size(work.manifest.bytes)}{sent}"
     if work.switch:
         yield f"current: {work.previous or 'nothing'} → {work.folder}"
-    consequences = [what for what, owed in (("activate", work.activate), ("verify", work.verify)) if owed is not None]
-    if consequences and (work.switch or work.owed):
-        left = f" (left undone by an earlier run: {', '.join(work.owed)})" if work.owed else ""
-        yield f"then {' and '.join(consequences)}{left}"
+    consequences = [what for what, wanted in (("activate", work.activate), ("verify", work.verify)) if wanted]
+    if consequences:
+        yield f"then {' and '.join(consequences)}"
     if work.seeds:
         yield f"shared, filled from the package: {listed(work.seeds, NAMED_ENTRIES)}"
-    if work.repaired:
-        yield f"differs from what was deployed: {listed(work.repaired, NAMED_ENTRIES)}"
-    if work.extra:
-        yield f"not from the package, left alone: {listed(work.extra, NAMED_ENTRIES)}"
 
 
 def _probe(work: ProbeWork) -> str:

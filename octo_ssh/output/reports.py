@@ -136,7 +136,7 @@ def trust_lines(changes: Iterable[KeyChange]) -> tuple[Line, ...]:
 
 
 def _key_change(change: KeyChange) -> Iterator[Line]:
-    name = clean_line(f"{change.target}  {change.address}")
+    name = f"{clean_line(change.target)}  {clean_line(change.address)}"
     if not change.offered:
         yield Line(f"{name}  no key fetched: {clean_line(change.reason)}", Tone.BAD)
     elif change.is_changed:

@@ -1,0 +1,108 @@
+"""What programs read: an event a line, a plan as one document, never a secret."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octo_ssh.errors import Position
+from octo_ssh.model import events
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.values import EnvSource, Secret, SecretRef, Template
+from octo_ssh.model.work import HttpWork, LateText, Planned, ProbeWork, Window
+from octo_ssh.output.document import plain_data
+from octo_ssh.output.jsonlines import EventLines, event_document
+from octo_ssh.output.plan_json import plan_document
+from tests.unit.output import samples
+
+AT = datetime(2026, 11, 24, 7, 3, 12, 42_000, tzinfo=UTC)
+TOKEN = SecretRef(EnvSource("SHOP_TOKEN"), samples.HERE)
+
+
+def test_an_event_starts_with_its_name_and_its_time() -> None:
+    line = EventLines().line(events.TargetConnected("web-01"), AT)
+    assert line == '{"event":"target_connected","at":"2026-11-24T07:03:12.042Z","target":"web-01"}'
+
+
+def test_fields_become_plain_data() -> None:
+    ended = events.StepEnded("deploy", "web-01", Outcome.FAILED, "boom", 1.23456, status=7, tail=b"\x1b[31mred\xff")
+    assert event_document(ended, AT) == {
+        "event": "step_ended",
+        "at": "2026-11-24T07:03:12.042Z",
+        "step": "deploy",
+        "target": "web-01",
+        "outcome": "failed",
+        "reason": "boom",
+        "seconds": 1.235,
+        "status": 7,
+        "tail": "red\ufffd",
+    }
+
+
+def test_output_that_was_cut_inside_a_character_is_whole_again() -> None:
+    lines = EventLines()
+    first = json.loads(lines.line(events.StepOutput("s", "t", b"caf\xc3"), AT))
+    second = json.loads(lines.line(events.StepOutput("s", "t", b"\xa9"), AT))
+    assert first["data"] + second["data"] == "café"
+
+
+@given(st.binary(), st.text())
+def test_every_event_is_one_line_of_json(data: bytes, target: str) -> None:
+    line = EventLines().line(events.StepOutput("s", target, data), AT)
+    assert "\n" not in line
+    assert json.loads(line.encode())["event"] == "step_output"
+
+
+def test_a_secret_is_never_given_out() -> None:
+    told = json.dumps(plain_data({"one": Secret("hunter2"), "two": TOKEN}), ensure_ascii=False)
+    assert "hunter2" not in told
+    assert "environment variable SHOP_TOKEN" in told
+
+
+def test_a_type_that_nobody_thought_of_is_an_error_and_not_a_repr() -> None:
+    with pytest.raises(TypeError):
+        plain_data(object())
+
+
+def test_infinity_is_no_json_and_becomes_null() -> None:
+    assert plain_data(float("inf")) is None
+
+
+def rich_plan() -> dict[str, object]:
+    late = LateText(Template("x${{ token }}", Position("plan.yaml")), {"token": TOKEN})
+    check = ProbeWork(HttpWork("http://127.0.0.1/", "ok"), 30.0, 2.0, None)
+    work = samples.package(activate=samples.script(PASSWORD=TOKEN, COLOR="green", LATE=late), verify=check)
+    names = samples.targets(2)
+    step = samples.step("Deploy", {names[0]: Planned(Outcome.CHANGED, "release 1.4.2", work)})
+    group = samples.step("Roll out", {}, children=[step], window=Window(1, 1, 0, 30.0))
+    return plan_document(samples.plan([group], names, unreachable={names[1]: "refused"}))
+
+
+def test_a_plan_is_one_document_with_its_groups() -> None:
+    document = rich_plan()
+    assert json.loads(json.dumps(document)) == document
+    group = document["steps"][0]  # type: ignore[index]
+    assert group["rolling"] == {"size": 1, "canary": 1, "max_failures": 0, "pause_s": 30.0}
+    planned = group["steps"][0]["planned"]["web-001"]
+    assert planned["outcome"] == "changed"
+    assert planned["work"]["lacking_bytes"] == 700
+    assert planned["work"]["verify"]["http"] == {"url": "http://127.0.0.1/", "contains": "ok"}
+    assert document["unreachable"] == {"web-002": "refused"}
+    assert document["changing"] == ["web-001"]
+
+
+def test_a_plan_names_variables_and_secrets_and_tells_no_value() -> None:
+    document = rich_plan()
+    activate = document["steps"][0]["steps"][0]["planned"]["web-001"]["work"]["activate"]  # type: ignore[index]
+    assert activate["variables"] == ["COLOR"]
+    assert activate["secrets"] == ["LATE", "PASSWORD"]
+    assert "green" not in json.dumps(document)
+
+
+def test_plan_made_carries_the_document_that_plan_prints() -> None:
+    plan = samples.plan([samples.step("One", samples.everywhere(["a"]))], ["a"])
+    assert event_document(events.PlanMade(plan), AT)["plan"] == plan_document(plan)
