@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -36,7 +37,7 @@ def read_dynamic(
     except ProgramFailed as failed:
         problems.add(at, f"the dynamic program {argv[0]} {failed}")
         return None
-    document = parse_document(output, f"output of {argv[0]}", problems)
+    document = parse_document(_without_surrogates(output), f"output of {argv[0]}", problems)
     if document is None:
         return None
     shape = validate(document, DynamicOutputShape, problems)
@@ -110,6 +111,21 @@ def _collect(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes,
 
 def _too_slow(timeout_s: float) -> ProgramFailed:
     return ProgramFailed(f"took longer than {timeout_s:g}s: raise its 'timeout', or make it faster")
+
+
+_SURROGATES = re.compile(rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _without_surrogates(output: bytes) -> bytes:
+    """JSON's ``\\ud83d\\ude00``, which is not in YAML, as the one escape it stands for."""
+    if not output.lstrip().startswith(b"{"):
+        return output
+
+    def joined(found: re.Match[bytes]) -> bytes:
+        code = 0x10000 + ((int(found[2], 16) - 0xD800) << 10) + (int(found[3], 16) - 0xDC00)
+        return found[1] + b"\\U%08x" % code
+
+    return _SURROGATES.sub(joined, output)
 
 
 _NOT_DATA = ("identity_passphrase", "ssh_config")

@@ -143,10 +143,35 @@ class NotBuilt:
     harmless: tuple[object, ...] = ()
 
 
+_BOUNDS = {"ge": "minimum", "le": "maximum", "min_length": "minItems"}
+
+
+def _with_standard_bounds(schema: Any) -> None:
+    """Bounds outside a validator of ours appear under pydantic's names for them: give them JSON schema's."""
+    match schema:
+        case dict():
+            for name, standard in _BOUNDS.items():
+                if isinstance(schema.get(name), int):
+                    schema[standard] = schema.pop(name)
+            for inner in schema.values():
+                _with_standard_bounds(inner)
+        case list():
+            for inner in schema:
+                _with_standard_bounds(inner)
+        case _:
+            pass
+
+
 class Shape(BaseModel):
     """A map of a file with known keys. An empty value counts as an empty map."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        json_schema_extra=_with_standard_bounds,
+    )
     _node: Mapping = PrivateAttr()
 
     @model_validator(mode="wrap")

@@ -22,7 +22,7 @@ from typing import Literal, assert_never
 
 from octo_ssh.model.inventory import Inventory
 from octo_ssh.model.ranges import RangeError, expand, is_range
-from octo_ssh.model.words import nearest
+from octo_ssh.model.words import nearest, quoted_list
 
 RESERVED_NAMES = frozenset({"all", "none", "controller", "default"})
 """Words that name no target, tag or environment: they have or may get a meaning of their own."""
@@ -189,4 +189,5 @@ def _unknown(kind: Kind, word: str, names: Mapping[str, object], inventory: Inve
     for other, others in elsewhere.items():
         if other is not kind and word in others:
             return f"unknown {noun} '{word}': for the {_NOUN[other]}, write '{other.value}:{word}'"
-    return f"unknown {noun} '{word}'{nearest(word, names)}"
+    known = f": known are {quoted_list(names)}" if names else ": the inventory has none"
+    return f"unknown {noun} '{word}'{nearest(word, names) or known}"

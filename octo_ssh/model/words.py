@@ -9,10 +9,10 @@ from collections.abc import Iterable
 def nearest(word: str, known: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the most similar known word, or an empty string."""
     candidates = sorted(set(known) - {word})
-    by_fold = {name.casefold(): name for name in candidates}
-    if word.casefold() in by_fold:
-        return f" (did you mean '{by_fold[word.casefold()]}'?)"
-    found = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    swapped = sorted(word.casefold())  # other case, or letters in another order, is nearer than any other letters
+    found = [name for name in candidates if sorted(name.casefold()) == swapped]
+    found = found or [name for name in candidates if len(word) >= 3 and name.startswith(word)]
+    found = found or difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     return f" (did you mean '{found[0]}'?)" if found else ""
 
 
