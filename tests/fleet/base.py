@@ -45,10 +45,15 @@ def why_no_fleet() -> str:
         return f"a fleet of Debian hosts needs {', '.join(missing)} (make test installs them on Debian)"
     if not _codename():
         return "a fleet of Debian hosts is made only on Debian, from its own mirror"
-    namespace = subprocess.run(
-        ["unshare", "--mount", "mount", "-t", "cgroup2", "cgroup2", "/mnt"], capture_output=True, check=False
-    )
-    return "" if namespace.returncode == 0 else "mount namespaces or cgroup2 are not to be had here"
+    nobodys = 1000 + os.getpid()  # fleets have smaller numbers
+    probe = subprocess.run(warden_command(nobodys, "probe"), capture_output=True, text=True, check=False)
+    return "" if probe.returncode == 0 else f"a fleet of Debian hosts cannot be had here: {probe.stderr.strip()}"
+
+
+def warden_command(number: int, purpose: str) -> list[str]:
+    """The words that run ``warden.sh`` in a mount namespace of its own."""
+    script = str(HERE / "warden.sh")
+    return ["unshare", "--mount", "--propagation", "private", "sh", script, str(number), purpose]
 
 
 def base_folder() -> Path:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from tests.fleet.base import HERE, base_folder
+from tests.fleet.base import HERE, base_folder, warden_command
 from tests.integration.sshd import make_key
 
 USERS = ("deploy", "deploy-root", "deploy-pw")
@@ -267,7 +267,7 @@ class Fleet:
 
     def _hold(self) -> None:
         """Start the warden, the bridge and the hidden network."""
-        self._warden = _warden(self.number, "hold")
+        self._warden = _warden(self.number)
         assert self._warden.stdout is not None
         if self._warden.stdout.readline() != b"ready\n":
             raise RuntimeError("the warden of the fleet did not start")
@@ -331,7 +331,7 @@ def _free_number() -> tuple[IO[str], int]:
             lock.close()
             continue
         if was_used:
-            _sweep(number)
+            subprocess.run(warden_command(number, "sweep"), check=True)
         if found is None:
             found = lock, number
         else:
@@ -342,13 +342,8 @@ def _free_number() -> tuple[IO[str], int]:
     return found
 
 
-def _sweep(number: int) -> None:
-    warden = _warden(number, "sweep")
-    warden.communicate()
-
-
-def _warden(number: int, hold: str) -> subprocess.Popen[bytes]:
-    words = ["unshare", "--mount", "--propagation", "private", "sh", str(HERE / "warden.sh"), str(number), hold]
+def _warden(number: int) -> subprocess.Popen[bytes]:
+    words = warden_command(number, "hold")
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
 
 

@@ -98,18 +98,14 @@ def test_nothing_is_left_when_the_test_run_is_killed() -> None:
     script = (
         "import sys, tests.fleet.hosts as h; f = h.Fleet.boot(webs=1); print(f.number, flush=True); sys.stdin.read()"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=HERE.parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    with child.stdin, child.stdout:
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, cwd=HERE.parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
         number = int(child.stdout.readline())
         marks = (f"octo{number}-web-01".encode(), f"warden.sh\0{number}\0hold".encode())
         running = [pid for pid in _processes() if any(mark in _arguments(pid) for mark in marks)]
         assert len(running) >= 2
         child.send_signal(signal.SIGKILL)
-        child.wait()
     for pid in running:
         _wait_for_end(pid)
     assert not Path(f"/sys/class/net/octo{number}").exists()

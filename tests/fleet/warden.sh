@@ -1,13 +1,13 @@
 #!/bin/sh
 # Holds what one fleet is made of, for as long as its standard input is open; then ends and removes all of it.
 #
-# Usage: unshare --mount --propagation private warden.sh NUMBER HOLD
+# Usage: unshare --mount --propagation private warden.sh NUMBER hold|sweep|probe
 # Everything mounted here (overlays, network namespaces) is seen by this mount namespace alone and goes with it. The
 # hosts' processes all live under one cgroup, so that ending them needs no list. The test run may die any death: the
 # end of standard input is noticed all the same.
 set -eu
 
-number=$1 hold=$2
+number=$1 purpose=$2
 cgroup=/sys/fs/cgroup/octo-fleet-$number
 
 sweep() {
@@ -24,9 +24,21 @@ sweep() {
     rm -rf "/run/octo-fleet/$number.files"
 }
 
-mount -t cgroup2 cgroup2 /sys/fs/cgroup # whatever this machine's own layout is
+if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup # this machine has the old layout, or a mixed one
+fi
 sweep
-[ "$hold" = hold ] || exit 0
+case $purpose in
+sweep) exit 0 ;;
+probe) # can a fleet be had here at all?
+    mkdir "$cgroup"
+    rmdir "$cgroup"
+    ip link add "octo$number" type bridge
+    ip link delete "octo$number"
+    unshare --net mount -t tmpfs tmpfs /mnt
+    exit 0
+    ;;
+esac
 
 # Each systemd takes half a dozen of root's inotify instances: the usual 128 are gone with twenty hosts.
 limit=/proc/sys/fs/inotify/max_user_instances
