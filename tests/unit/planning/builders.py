@@ -53,7 +53,9 @@ def group(name: str, *steps: Step, rolling: Rolling | None = None, **keys: Any) 
 # Plans of a run, made by hand: for the schedule.
 
 
-def due(step: Step, targets: Iterable[str], *, idle: Iterable[str] = (), standby: bool = False, **keys: Any) -> PlannedStep:
+def due(
+    step: Step, targets: Iterable[str], *, idle: Iterable[str] = (), standby: bool = False, **keys: Any
+) -> PlannedStep:
     """A leaf with work on every target but the idle ones."""
     names = tuple(targets)
     planned = {
@@ -82,7 +84,9 @@ def run_plan(*steps: PlannedStep, max_failures: int = 0, **keys: Any) -> RunPlan
 def inventory(*names: str, tags: Mapping[str, tuple[str, ...]] | None = None, **keys: Any) -> Inventory:
     tags = tags or {}
     targets = {name: Target(name, HERE, tags=tags.get(name, ()), **keys) for name in names}
-    return Inventory("inventory.yaml", "known_hosts", targets, tags={tag: Tag(tag) for all_ in tags.values() for tag in all_})
+    return Inventory(
+        "inventory.yaml", "known_hosts", targets, tags={tag: Tag(tag) for all_ in tags.values() for tag in all_}
+    )
 
 
 @dataclass(frozen=True)

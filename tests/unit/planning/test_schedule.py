@@ -19,7 +19,9 @@ def names(starts: Iterable[Start]) -> list[tuple[str, str]]:
     return [(start.step_id, start.target) for start in starts]
 
 
-def play(schedule: Schedule, outcome: Callable[[str, str], Outcome] = lambda step, target: GOOD) -> list[tuple[str, str]]:
+def play(
+    schedule: Schedule, outcome: Callable[[str, str], Outcome] = lambda step, target: GOOD
+) -> list[tuple[str, str]]:
     """Carry everything out one by one, pauses at once; what was started, in order."""
     begun: list[tuple[str, str]] = []
     pending: list[Start] = []
