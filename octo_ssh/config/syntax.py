@@ -16,10 +16,17 @@ def explain(text: str, line: int, column: int, context_line: int, problem: str) 
     if "\t" in here[: column + 1] and not here[:column].strip():
         return line, here.index("\t"), "a tab is used to indent here: use spaces"
     if "escape" in problem:
-        return line, column, "in double quotes a backslash starts an escape: double it, or use single quotes"
+        return (
+            line,
+            max(0, here.rfind("\\", 0, column + 1)),
+            "in double quotes a backslash starts an escape: double it, or use single quotes",
+        )
     if "end of stream" in problem:
         return context_line, _opening(lines, context_line, "\"'"), "a quote is opened here and never closed: close it"
-    if line >= len(lines) and problem.startswith(("did not find expected ',' or", "did not find expected node")):
+    is_at_end = line >= len(lines) and problem.startswith(
+        ("did not find expected ',' or", "did not find expected node")
+    )
+    if is_at_end or "<stream end>" in problem:
         start = context_line if context_line < len(lines) else len(lines) - 1
         return start, _opening(lines, start, "[{"), "a bracket is opened here and never closed: close it"
     for number in dict.fromkeys((line, context_line)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from octo_ssh.config.document import parse_document
 from octo_ssh.config.problems import Problems
@@ -226,6 +227,14 @@ def test_a_bad_document_is_explained_at_its_place(text: str, expected: list[str]
     problems = Problems()
     parse_document(text, "f.yaml", problems)
     assert [str(problem) for problem in problems.listing()] == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [pytest.param(*row[1:], id=row[0]) for row in BAD])
+def test_the_explanation_does_not_depend_on_libyaml(
+    text: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    test_a_bad_document_is_explained_at_its_place(text, expected)
 
 
 def test_mistakes_that_leave_the_structure_plain_are_found_together() -> None:
