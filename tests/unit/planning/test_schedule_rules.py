@@ -55,7 +55,7 @@ def plans(draw: st.DrawFn) -> RunPlan:
             )
         when = draw(st.sampled_from([When.SUCCESS, When.SUCCESS, When.SUCCESS, When.ALWAYS]))
         steps.append(row(group(f"s{number}", when=when), *children, window=window))
-    unreachable = {name: "refused" for name in draw(st.lists(st.sampled_from(TARGETS), max_size=2, unique=True))}
+    unreachable = dict.fromkeys(draw(st.lists(st.sampled_from(TARGETS), max_size=2, unique=True)), "refused")
     return run_plan(
         *steps,
         max_failures=draw(st.integers(0, 4)),

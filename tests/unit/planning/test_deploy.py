@@ -1,0 +1,270 @@
+"""Package steps: which folder, what is sent, what follows (SPEC sections 4, 6 and 8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octo_ssh.errors import Refused
+from octo_ssh.model.manifest import Entry, Kind, Manifest
+from octo_ssh.model.observed import (
+    Baseline,
+    Observed,
+    Owed,
+    PackageBaseline,
+    PackagePlace,
+    Place,
+    ReleaseFolder,
+    Tree,
+)
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import CommandProbe, HttpProbe, Probe
+from octo_ssh.model.work import HttpWork, PackageWork, ScriptWork
+from octo_ssh.planning.request import RunOptions
+from tests.unit.planning.builders import MANIFEST, Case, facts, files, loaded, observed, package, place, run
+
+OLD = files(bin__app="old app", etc__app_DOT_conf="conf")
+WHOLE = Tree(MANIFEST.entries)
+CHANGED = Tree({**MANIFEST.entries, "etc/app.conf": replace(MANIFEST.entries["etc/app.conf"], sha256="0" * 64)})
+VERIFY = Probe(CommandProbe("true"))
+
+
+def release(name: str, manifest: Manifest = MANIFEST) -> ReleaseFolder:
+    return ReleaseFolder(name, manifest.sha256)
+
+
+def baseline(folder: str, manifest: Manifest = MANIFEST, *, history: tuple[str, ...] = (), **keys: object) -> Baseline:
+    state = PackageBaseline("/srv/shop", folder, manifest.sha256, "print", history)
+    return Baseline(release=folder, packages={"shop": state}, **keys)  # type: ignore[arg-type]
+
+
+def at(here: PackagePlace, remembered: Baseline | None = None, **keys: object) -> Observed:
+    return observed(places={"deploy": here}, baseline=remembered or Baseline(), **keys)
+
+
+def decide(here: Observed, **keys: object) -> Case:
+    return Case(loaded(package("deploy", to="/srv/shop", **keys), targets=("web-1",)), {"web-1": here})
+
+
+def work(case: Case) -> PackageWork:
+    found = case.of("deploy").work
+    assert isinstance(found, PackageWork)
+    return found
+
+
+AT_OLD = place(current="1.4.1", releases=(release("1.4.1", OLD),), fingerprint="print", manifests={"1.4.1": OLD})
+DONE = place(current="1.4.2", releases=(release("1.4.2"),), fingerprint="print")
+
+
+def test_a_first_release_is_built_from_nothing() -> None:
+    case = decide(at(place(place=Place.ABSENT)), verify=VERIFY)
+    planned = case.of("deploy")
+    assert planned.outcome is Outcome.CHANGED
+    assert planned.reason == "release 1.4.2: 2 files to send"
+    made = work(case)
+    assert (made.folder, made.build, made.switch, made.base, made.previous, made.keep) == (
+        "1.4.2",
+        True,
+        True,
+        None,
+        None,
+        (),
+    )
+
+
+def test_the_second_release_copies_from_the_current_one_and_may_return_to_it() -> None:
+    case = decide(at(AT_OLD, baseline("1.4.1", OLD)))
+    assert case.of("deploy").reason == "release 1.4.2: 1 file to send"
+    made = work(case)
+    assert (made.base, made.previous, made.keep) == ("1.4.1", "1.4.1", ("1.4.1",))
+
+
+def test_the_same_release_again_changes_nothing() -> None:
+    planned = decide(at(DONE, baseline("1.4.2")), activate="true").of("deploy")
+    assert (planned.outcome, planned.reason, planned.work) == (Outcome.UNCHANGED, "release 1.4.2 is current", None)
+
+
+def test_a_touched_release_that_is_whole_changes_nothing() -> None:
+    here = replace(DONE, fingerprint="other", trees={"1.4.2": WHOLE})
+    assert decide(at(here, baseline("1.4.2"))).of("deploy").work is None
+
+
+def test_a_changed_file_is_repaired_in_a_folder_of_its_own() -> None:
+    here = replace(DONE, fingerprint="other", trees={"1.4.2": CHANGED})
+    case = decide(at(here, baseline("1.4.2")))
+    assert case.of("deploy").reason == "repair: etc/app.conf changed; 2 files to send"
+    made = work(case)
+    assert (made.folder, made.build, made.base, made.repaired) == ("1.4.2_1", True, None, ("etc/app.conf",))
+
+
+def test_a_missing_file_is_repaired() -> None:
+    entries = {path: entry for path, entry in MANIFEST.entries.items() if path != "bin/app"}
+    here = replace(DONE, fingerprint="other", trees={"1.4.2": Tree(entries)})
+    assert decide(at(here, baseline("1.4.2"))).of("deploy").reason == "repair: bin/app missing; 2 files to send"
+
+
+def test_extra_entries_are_named_and_left() -> None:
+    extra = Tree({**MANIFEST.entries, "tmp": Entry("tmp", Kind.DIR, 0o755), "tmp/x": Entry("tmp/x", Kind.FILE)})
+    here = replace(DONE, fingerprint="other", trees={"1.4.2": extra})
+    planned = decide(at(here, baseline("1.4.2"))).of("deploy")
+    assert (planned.reason, planned.work) == ("extra: tmp left alone", None)
+
+
+def test_what_cannot_be_read_is_not_taken_for_changed() -> None:
+    hidden = Tree({k: v for k, v in MANIFEST.entries.items() if k != "bin/app"}, frozenset({"bin/app"}))
+    here = replace(DONE, fingerprint="other", trees={"1.4.2": hidden})
+    planned = decide(at(here, baseline("1.4.2"))).of("deploy")
+    assert (planned.reason, planned.work) == ("release 1.4.2 is current; unreadable: bin/app", None)
+
+
+def test_other_content_under_the_same_version_gets_a_number() -> None:
+    here = place(current="1.4.2", releases=(release("1.4.2", OLD),), fingerprint="print", manifests={"1.4.2": OLD})
+    case = decide(at(here, baseline("1.4.2", OLD)))
+    assert case.of("deploy").reason == "release 1.4.2_1, other content under one version: 1 file to send"
+    assert (work(case).folder, work(case).base, work(case).previous) == ("1.4.2_1", "1.4.2", "1.4.2")
+
+
+def test_a_complete_folder_that_is_whole_is_used_again() -> None:
+    here = replace(AT_OLD, releases=(release("1.4.1", OLD), release("1.4.2")), trees={"1.4.2": WHOLE})
+    case = decide(at(here, baseline("1.4.1", OLD)))
+    assert case.of("deploy").reason == "release 1.4.2 is there already, to be made current"
+    assert (work(case).folder, work(case).build, work(case).switch) == ("1.4.2", False, True)
+
+
+@pytest.mark.parametrize("trees", [{}, {"1.4.2": CHANGED}])
+def test_a_complete_folder_that_was_not_proven_whole_is_not_used(trees: dict[str, Tree]) -> None:
+    here = replace(AT_OLD, releases=(release("1.4.1", OLD), release("1.4.2")), trees=trees)
+    made = work(decide(at(here, baseline("1.4.1", OLD))))
+    assert (made.folder, made.build) == ("1.4.2_1", True)
+
+
+def test_the_same_content_under_another_version_is_still_another_release() -> None:
+    here = place(current="1.4.1", releases=(release("1.4.1"),), fingerprint="print", manifests={"1.4.1": MANIFEST})
+    case = decide(at(here, baseline("1.4.1")))
+    assert case.of("deploy").reason == "release 1.4.2: 0 files to send"
+
+
+@given(st.sets(st.integers(0, 6)), st.sets(st.integers(0, 6)))
+def test_no_complete_or_remembered_folder_is_ever_built_again(complete: set[int], remembered: set[int]) -> None:
+    names = ["1.4.2" + (f"_{number}" if number else "") for number in range(8)]
+    here = place(releases=tuple(release(names[number], OLD) for number in sorted(complete)))
+    history = tuple(names[number] for number in sorted(remembered))
+    made = work(decide(at(here, baseline("1.4.1", OLD, history=history))))
+    assert made.build
+    assert made.folder == next(name for index, name in enumerate(names) if index not in complete | remembered)
+
+
+def test_of_successful_predecessors_so_many_stay_and_failed_ones_go() -> None:
+    folders = ("1.4.1", "1.4.0", "1.3.9", "1.3.8", "1.3.7")
+    here = replace(AT_OLD, releases=tuple(release(name, OLD) for name in (*folders, "1.4.0_broken")))
+    remembered = baseline("1.4.1", OLD, history=("1.4.0", "gone", "1.3.9", "1.3.8", "1.3.7"))
+    assert work(decide(at(here, remembered), keep=3)).keep == ("1.4.1", "1.4.0", "1.3.9")
+    assert work(decide(at(here, remembered), keep=0)).keep == ()
+
+
+# Owed.
+
+
+def test_what_a_killed_run_owes_is_made_good() -> None:
+    owed = (Owed("deploy", "shop", "1.4.2", "activate", "1.4.1"), Owed("deploy", "shop", "1.4.2", "verify", "1.4.1"))
+    here = replace(DONE, releases=(release("1.4.1", OLD), release("1.4.2")), trees={"1.4.2": WHOLE})
+    case = decide(at(here, baseline("1.4.1", OLD, owed=owed)), activate="true", verify=VERIFY)
+    made = work(case)
+    assert (made.build, made.switch, made.owed, made.previous) == (False, False, ("activate", "verify"), "1.4.1")
+
+
+def test_only_verify_is_owed_when_activate_was_seen_to_happen() -> None:
+    owed = (Owed("deploy", "shop", "1.4.2", "verify", None),)
+    case = decide(at(DONE, baseline("1.4.2", owed=owed)), activate="true", verify=VERIFY)
+    assert case.of("deploy").reason == "owed since an earlier run: verify"
+    assert work(case).owed == ("verify",)
+
+
+def test_a_current_release_without_a_recorded_success_is_activated_again() -> None:
+    here = replace(DONE, trees={"1.4.2": WHOLE})
+    planned = decide(at(here), activate="true").of("deploy")
+    assert planned.reason == "release 1.4.2 is current, but no success of it is recorded: activate"
+    assert planned.due
+
+
+def test_a_release_whose_own_verify_is_owed_is_not_returned_to() -> None:
+    owed = (Owed("deploy", "shop", "1.4.1", "verify", "1.4.0"),)
+    here = replace(AT_OLD, releases=(release("1.4.0", OLD), release("1.4.1", OLD)))
+    assert work(decide(at(here, baseline("1.4.0", OLD, owed=owed)))).previous == "1.4.0"
+
+
+def test_redeploy_activates_and_verifies_again_and_builds_nothing() -> None:
+    case = decide(at(DONE, baseline("1.4.2")), activate="true", verify=VERIFY)
+    case.options = RunOptions(redeploy=True)
+    assert (work(case).build, work(case).switch, work(case).owed) == (False, False, ("activate", "verify"))
+    assert case.of("deploy").reason == "--redeploy: activate and verify again"
+
+
+# Shared places.
+
+
+def test_shared_places_that_are_not_there_are_filled() -> None:
+    here = replace(AT_OLD, shared=frozenset({"var/log"}))
+    made = work(decide(at(here, baseline("1.4.1", OLD)), shared=("var/log", "var/uploads")))
+    assert made.seeds == ("var/uploads",)
+    assert made.manifest.entries["var/uploads"].target == "../../../shared/var/uploads"
+
+
+def test_a_shared_place_that_has_gone_is_a_repair() -> None:
+    wanted = work(decide(at(place(place=Place.ABSENT)), shared=("up",))).manifest
+    here = place(current="1.4.2", releases=(release("1.4.2", wanted),), fingerprint="print")
+    planned = decide(at(here, baseline("1.4.2", wanted)), shared=("up",)).of("deploy")
+    assert planned.reason == "repair: shared up missing; 2 files to send"
+
+
+# What follows.
+
+
+def test_activate_runs_in_its_own_release_folder() -> None:
+    activate = work(decide(at(place(place=Place.ABSENT)), activate="systemctl restart shop")).activate
+    assert activate is not None
+    assert activate.cwd == "/srv/shop/releases/1.4.2"
+    assert activate.env["OCTO_RELEASE_DIR"] == "/srv/shop/releases/1.4.2"
+    assert activate.env["OCTO_RELEASE_DIR_SHOP"] == "/srv/shop/releases/1.4.2"
+
+
+def test_verify_asks_a_url_or_runs_a_command() -> None:
+    url = work(decide(at(place(place=Place.ABSENT)), verify=Probe(HttpProbe("http://x/", "ok"), 5.0, 1.0))).verify
+    assert url is not None
+    assert (url.what, url.within_s, url.every_s) == (HttpWork("http://x/", "ok"), 5.0, 1.0)
+    command = Probe(CommandProbe(("curl", "a b")))
+    asked = work(decide(at(place(place=Place.ABSENT)), verify=command)).verify
+    assert asked is not None
+    assert isinstance(asked.what, ScriptWork)
+    assert asked.what.script == "curl 'a b'\n"
+
+
+def test_a_url_on_a_target_with_neither_curl_nor_wget_refuses_the_run() -> None:
+    here = at(place(place=Place.ABSENT), facts=facts(tools=frozenset({"tar"})))
+    with pytest.raises(Refused, match="web-1 has neither curl nor wget"):
+        decide(here, verify=Probe(HttpProbe("http://x/"))).plan()
+
+
+def test_a_place_of_somebody_else_refuses_the_run_and_names_the_owner() -> None:
+    with pytest.raises(Refused, match="web-1: /srv/shop belongs to crm in production"):
+        decide(at(place(place=Place.FOREIGN, owner="crm in production"))).plan()
+
+
+def test_a_place_that_cannot_be_looked_into_refuses_the_run() -> None:
+    with pytest.raises(Refused, match="cannot be looked into by the login"):
+        decide(at(place(place=Place.UNREADABLE))).plan()
+
+
+def test_scripts_before_a_package_that_waits_in_the_store_have_the_work_folder() -> None:
+    here = at(place(place=Place.ABSENT, writable=False))
+    case = Case(
+        loaded(run("before"), package("deploy", to="/srv/shop"), run("after"), targets=("web-1",)), {"web-1": here}
+    )
+    before, after = case.of("before").work, case.of("after").work
+    assert isinstance(before, ScriptWork)
+    assert isinstance(after, ScriptWork)
+    assert (before.cwd, dict(before.release_dirs)) == (None, {})
+    assert after.cwd == "/srv/shop/releases/1.4.2"
