@@ -84,12 +84,12 @@ class Deployment:
 
     async def _succeeded(self, fingerprint: str | None) -> None:
         work = self.work
-        before = self.hold.baseline.packages.get(work.package)
+        seen = self.hold.observed.packages[self.step.id]
         state = PackageBaseline(
             to=work.to,
             folder=work.folder,
             manifest_sha256=work.manifest.sha256,
-            fingerprint=fingerprint or (before.fingerprint if before else ""),
+            fingerprint=seen.fingerprint if fingerprint is None else fingerprint,
         )
         after = baseline.package_succeeded(
             self.hold.baseline,
