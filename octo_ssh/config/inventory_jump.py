@@ -38,7 +38,10 @@ def check_user(text: str) -> str:
 
 
 def parse_hop(text: str, targets: Collection[str]) -> Hop:
-    """A target's name, or ``user@host:port`` with at least one of user and port; IPv6 stands in brackets."""
+    """A target's name, or ``user@host:port`` with at least one of user and port; IPv6 stands in brackets.
+
+    A target's name may also stand where the host does: ``admin@bastion`` is that target as another user.
+    """
     if text in targets:
         return Hop(text, is_target=True)
     found = _ADDRESS.fullmatch(text)
@@ -52,7 +55,10 @@ def parse_hop(text: str, targets: Collection[str]) -> Hop:
     if port is not None and not 1 <= int(port) <= 65535:
         raise BadValue(f"the port in '{text}' must be from 1 to 65535")
     return Hop(
-        check_host(bracketed or host), check_user(user) if user else None, int(port) if port is not None else None
+        check_host(bracketed or host),
+        check_user(user) if user else None,
+        int(port) if port is not None else None,
+        is_target=host in targets,
     )
 
 

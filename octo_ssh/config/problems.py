@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from octo_ssh.errors import FileErrors, Position, Problem
 from octo_ssh.model.words import nearest, quoted_list
@@ -30,10 +29,6 @@ class Problems:
         if len(shown) > _LONGEST:
             shown = f"{shown[: _LONGEST // 2]} … {shown[-_LONGEST // 4 :]}"
         self._found.append(Problem(position, shown))
-
-    def extend(self, problems: Iterable[Problem]) -> None:
-        """Take over what another reader found."""
-        self._found.extend(problems)
 
     def __len__(self) -> int:
         return len(self._found)

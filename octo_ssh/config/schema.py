@@ -26,7 +26,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     PlainValidator,
@@ -46,7 +45,6 @@ from octo_ssh.model.plan import Budget
 from octo_ssh.model.values import Template
 
 T = TypeVar("T")
-_KINDS = {Scalar: "(value)", Sequence: "(list)", Mapping: "(map)"}
 
 
 def wrong(message: str, position: Position | None = None) -> PydanticCustomError:
@@ -96,8 +94,6 @@ class _OneOrManySchema:
 
 Str = Annotated[str, BeforeValidator(leaf(values.plain_text))]
 """Plain text: a number or a template is refused."""
-AnyText = Annotated[str, BeforeValidator(leaf(values.any_text))]
-"""Text with whatever it holds, templates untouched."""
 Shell = Annotated[str, BeforeValidator(leaf(values.shell_text))]
 """Shell, which is never a template."""
 Flag = Annotated[bool, BeforeValidator(leaf(values.flag))]
@@ -126,14 +122,6 @@ FormatVersion = Annotated[
 Items = Annotated[tuple[T, ...], BeforeValidator(_items)]
 OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_one_or_many), _OneOrManySchema()]
 Table = Annotated[dict[str, T], BeforeValidator(_table)]
-
-
-def by_kind(expected: str) -> Discriminator:
-    """For a union that tells its members apart by the node's kind: mark them ``Tag("(value)")``, ``Tag("(list)")``,
-    ``Tag("(map)")``. ``expected`` completes "must be …"."""
-    return Discriminator(
-        lambda node: _KINDS.get(type(node)), custom_error_type="octo", custom_error_message=f"must be {expected}"
-    )
 
 
 @dataclass(frozen=True, slots=True)

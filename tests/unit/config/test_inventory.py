@@ -181,6 +181,7 @@ def test_a_hop_of_the_shared_jump_is_reached_through_those_before_it(here: Path)
     ("text", "hop"),
     [
         ("b", Hop("b", is_target=True)),
+        ("u@b:2222", Hop("b", "u", 2222, is_target=True)),
         ("u@gate", Hop("gate", "u")),
         ("gate:2222", Hop("gate", None, 2222)),
         ("u@gate.example.net:22", Hop("gate.example.net", "u", 22)),
