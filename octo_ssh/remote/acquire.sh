@@ -1,5 +1,6 @@
 # Take the lease, write down what was decided, make the work folder.
 # Words: root project environment run token ttl who head-expected input-bytes divider
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 find_root "$1"
 take_two "$9" "${10}"

@@ -1,6 +1,7 @@
 # Lay a release out beside its place, complete and configured; `commit` gives it its name.
 # Words: to root project environment folder base manifest-sha256 bundle-sha256 gz|zst store|input
 #   total-bytes text-bytes configured-bytes lines-out lines-in copies odd-folders shared… (with a leading 1: to be seeded)
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 022
 absolute "$1"
 o_to=$o_at
@@ -111,7 +112,7 @@ copy_unchanged() {
 	{
 		old_lines
 		grep '^,' "$o_part.json"
-	} | LC_ALL=C sort | uniq -d | grep '","kind":"file",' | grep -v '\\' | grep -v '^,{"path":"-' |
+	} | LC_ALL=C sort | uniq -d | grep '","kind":"file",' | grep -v '[\]' | grep -v '^,{"path":"-' |
 		cut -d '"' -f 4 >"$o_scratch/unchanged"
 	[ -s "$o_scratch/unchanged" ] || return 0
 	{ tar -cf - -C "$o_base" -T "$o_scratch/unchanged" 2>"$o_scratch/from.said" || broke; } |

@@ -1,4 +1,5 @@
 # Runs a script that came on standard input, in a session of its own, and ends it and all it left when input ends.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # $o_env, $o_script: exports and script, from the input. $1: bytes, $2: divider.
 take_script() {
@@ -9,10 +10,10 @@ take_script() {
 *}
 	case $o_first in
 	'#!'*[!\ ]*) o_interpreter=${o_first#??} ;;
-	*) o_interpreter=sh ;;
+	*) o_interpreter='sh' ;;
 	esac
 	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: scripts need it to be ended cleanly'
-	[ -r /dev/fd/0 ] || fail '/dev/fd is missing on the target'
+	[ -d /dev/fd ] || fail '/dev/fd is missing on the target'
 }
 
 # Go to the script's folder $1, or to the run's work folder $2 where there is none. Status 97: it is not there.

@@ -1,4 +1,5 @@
 # Give a release that was built its name: manifest first, then the folder. Words: to folder
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 absolute "$1"
 o_to=$o_at

@@ -1,4 +1,5 @@
 # What machine and login this is; nothing is opened for writing.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # Sections `facts` (NUL-ended fields), `tools`. $o_root is set.
 tell_facts() {

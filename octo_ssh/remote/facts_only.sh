@@ -1,4 +1,5 @@
 # For `doctor`: the facts, and how the machine treats what a login leaves running. Words: root
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 find_root "$1"
 tell_facts
 read_lease

@@ -1,4 +1,5 @@
 # End whoever's lease there is. Words: root
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 find_root "$1"
 read_lease
 tell_lease

@@ -1,4 +1,5 @@
 # Release folders' manifests, and what they really hold. Words: to hashed(0|1) folder…
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 absolute "$1"
 o_to=$o_at
 o_hashed=$2

@@ -1,4 +1,5 @@
 # The lease: one symbolic link per epoch in $o_root/lock, `lock/N` -> TOKEN:TTL:BOOT_ID:UPTIME:WHO; `lock/N.x` ends it.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # $o_boot, $o_now: this boot, and seconds of its clock.
 clock() {

@@ -1,4 +1,5 @@
 # Begins every program: says that it is up, and what all share. $1 is the nonce, which no child is told.
+# shellcheck shell=sh disable=SC2034,SC2088,SC2154,SC2329  # parts of programs, put together by source.py
 unset o_nonce o_at o_root o_input o_one o_two CDPATH IFS
 o_nonce=$1
 shift

@@ -1,5 +1,6 @@
 # The target's memory: journal.jsonl and state/<project>/<environment>.json, in $o_root.
 # The input of programs that write it: journal lines, and the baseline or nothing (take_two).
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # Append $o_one to the journal, then replace the baseline by $o_two; both are on disk afterwards. $1 project,
 # $2 environment.

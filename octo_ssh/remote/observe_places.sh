@@ -1,4 +1,5 @@
 # Package places alone, as another user. Words: root (absolute) project environment, then as `observe`
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 o_root=$1
 o_project=$2
 o_environment=$3

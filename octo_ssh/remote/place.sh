@@ -1,4 +1,5 @@
 # A package's place, <to>: whose it is and what it holds. Expects $o_root, $o_project, $o_environment.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # Fails unless what stands at our names in $o_to are folders.
 check_place() {

@@ -1,4 +1,5 @@
 # What `observe` and `observe_places` tell of package places; nothing is opened for writing.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # For each place: sections `place`, `releases` (names ended by NUL), `sums` (a line each), `shared` (a digit each).
 tell_places() {

@@ -1,4 +1,5 @@
 # Remove release folders that are neither current nor named, and what unfinished builds left. Words: to folder…
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 absolute "$1"
 o_to=$o_at
 shift

@@ -1,4 +1,5 @@
 # Put the input into the store under its sha256. Words: root sha256 bytes
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 find_root "$1"
 try "$o_root/store cannot be made" mkdir -p "$o_root/store"

@@ -1,4 +1,5 @@
 # Give the lease back, with the last lines. Words: root epoch token run project environment syslog input-bytes divider
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 find_root "$1"
 take_two "$8" "$9"

@@ -1,4 +1,5 @@
 # Run a script once. Words: root run cwd|'' input-bytes divider mark
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
 take_script "$4" "$5"
 absolute "$1"

@@ -1,4 +1,5 @@
 # Point `current` at a release folder, at once or not at all; without one, remove it. Words: to folder|''
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 022
 absolute "$1"
 o_to=$o_at

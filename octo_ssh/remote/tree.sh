@@ -1,4 +1,5 @@
 # A folder's whole content, hashed, as the working folder's listing. Expects $o_printf. Nothing is opened for writing.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # Sections `entries` or `stats`, `paths`, `links`; then `closed` and `sums`. Compressed: gzip -1.
 tell_tree() {
