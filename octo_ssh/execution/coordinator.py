@@ -57,12 +57,13 @@ class Coordinator:
             pause.cancel()
 
     def _start_what_is_ready(self) -> None:
-        for start in self.schedule.ready():
-            self._tell_of(start.step_id)
-            self._running[asyncio.create_task(self._one(start))] = start
+        started = self.schedule.ready()
         for end in self.schedule.settled():
             self._tell_of(end.step_id)
             self.emit(StepEnded(end.step_id, end.target, end.outcome, end.reason, 0.0))
+        for start in started:
+            self._tell_of(start.step_id)
+            self._running[asyncio.create_task(self._one(start))] = start
         waits = self.schedule.waiting()
         for pause, wait in self._pauses.items():
             if wait not in waits:

@@ -18,7 +18,7 @@ from octo_ssh.model.work import PackageWork
 from octo_ssh.packages.bundle import Bundle, Compression, configured_tar
 from octo_ssh.packages.delta import Difference, difference
 from octo_ssh.planning.compare import compare
-from octo_ssh.remote.build import build
+from octo_ssh.remote.build import Supply, build
 from octo_ssh.remote.commit import commit
 from octo_ssh.remote.receive import receive
 
@@ -81,6 +81,8 @@ async def lay_out(
         (file.path, file.mode, file.content.reveal().encode("utf-8", "surrogateescape")) for file in configured.files
     ]
     sudo = hold.sudo(work.sudo_user)
+    # The store is readable by the login and root alone.
+    supply = Supply.STORE if sudo is None or sudo.user == "root" else Supply.INPUT
     tree = await hold.session.act(
         build(
             hold.root,
@@ -95,6 +97,7 @@ async def lay_out(
             configured=configured_tar(files) if files else b"",
             shared=work.shared,
             seeds=work.seeds,
+            supply=supply,
         ),
         sudo=sudo,
         timeout_s=PUSH_TIMEOUT_S,

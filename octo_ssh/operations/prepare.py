@@ -100,13 +100,12 @@ class Prepared:
         )
         found: dict[str, PackagePlace] = dict(seen.packages)
         for user, requests in by_user.items():
-            found.update(
-                await session.observe(
-                    observe_places(seen.facts.root, plan.project, self.loaded.environment, requests),
-                    sudo=self.sudo(target, seen, user),
-                    timeout_s=OBSERVE_TIMEOUT_S,
-                )
+            more = await session.observe(
+                observe_places(seen.facts.root, plan.project, self.loaded.environment, requests),
+                sudo=self.sudo(target, seen, user),
+                timeout_s=OBSERVE_TIMEOUT_S,
             )
+            found.update(more)
         for place in wanted:
             self.configured[place.step_id, target.name] = self._configure(place, target.name)
         seen = replace(seen, packages=found)
