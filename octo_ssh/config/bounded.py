@@ -46,12 +46,13 @@ def size(value: Any) -> int:
 
 
 class Budget:
-    """What one expression may still spend."""
+    """What one expression may still spend. ``is_secret``: no message may name a value."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_left", "is_secret")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_secret: bool) -> None:
         self._left = FUEL
+        self.is_secret = is_secret
 
     def spend(self, value: Any) -> None:
         self._left -= size(value)

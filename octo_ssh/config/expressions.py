@@ -154,6 +154,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         try:
             return obj[key]
         except (TypeError, LookupError):
+            if _budget.get().is_secret:
+                return StrictUndefined(hint=f"there is no such item in this {_kind(obj)}")
             known = [str(name) for name in obj] if isinstance(obj, Mapping) else []
             what = "variables" if isinstance(obj, LazyMap) else f"this {_kind(obj)}"
             return StrictUndefined(hint=f"there is no {key!r} in {what}{nearest(str(key), known)}", name=str(key))
@@ -312,6 +314,7 @@ def _syntax_message(source: str, error: jinja2.TemplateSyntaxError, environment:
             word = message.removeprefix(prefix).split("'")[0]
             offered = [name for name in known if name.isidentifier()]
             return f"there is no {kind} {word!r} in templates{nearest(word, offered)}"
+    message = message.replace("'end of template'", "end of the expression")
     return f"{_shown(source)} is no expression: {message}"
 
 
@@ -328,7 +331,7 @@ def evaluate(expression: Expression, names: Mapping[str, Any], missing: Mapping[
     """
     hidden = {name: StrictUndefined(hint=hint, name=name) for name, hint in missing.items() if name not in _GLOBALS}
     context = {**names, **hidden}
-    token = _budget.set(Budget())
+    token = _budget.set(Budget(is_secret=is_secret))
     try:
         result = expression.run(context)
         _spend((result,))
