@@ -228,7 +228,7 @@ class _View:
             except TemplateProblem as problem:
                 yield Problem(problem.position, problem.message)
                 continue
-            if not isinstance(value, SecretRef) and find_secret(value):
+            if not isinstance(value, SecretRef) and find_secret(value) and not find_secret(chosen.definition.value):
                 yield Problem(chosen.definition.origin, "a secret must be the whole value of a variable")
 
 
