@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncssh
 
+from octo_ssh.model.wire import EXEC_REQUEST
 from octo_ssh.transport.known_hosts import host_name
 from octo_ssh.transport.local_tools import tool_path
 
@@ -129,7 +130,9 @@ class EmbeddedServer:
 
     def run(self, session: _Session, command: str) -> None:
         """Run an exec request for a session."""
-        task = asyncio.create_task(session.serve((self._shell, "-c", command), self._env, self.home))
+        # What octo-ssh asks for runs without a shell around it, so that a killed shell is seen as one.
+        argv = (self._shell, "-s") if command == EXEC_REQUEST else (self._shell, "-c", command)
+        task = asyncio.create_task(session.serve(argv, self._env, self.home))
         self._children.add(task)
         task.add_done_callback(self._children.discard)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from octo_ssh.errors import HostKeyRefused
-from octo_ssh.transport.known_hosts import Known, KnownHosts, fingerprint
+from octo_ssh.transport.known_hosts import Known, KnownHosts, KnownKey, fingerprint
 from octo_ssh.transport.route import Endpoint
 
 # The signature algorithms of each kind of host key, best first. SHA-1 is left out, as OpenSSH leaves it out.
@@ -19,7 +19,7 @@ ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
     "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256"),
 }
-CERTIFICATE = "-cert-v01@openssh.com"
+_CERTIFICATE = "-cert-v01@openssh.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,17 @@ class HostPolicy:
         return cls(endpoint, hosts.lookup(endpoint.known_as), hosts.lookup(endpoint.host) if ported else Known())
 
     @property
-    def algorithms(self) -> tuple[str, ...]:
+    def plain_algorithms(self) -> tuple[str, ...]:
         """What is asked for at the handshake: the kinds that are known first, so that one of them is shown."""
         trusted = [key.kind for key in (*self.known.keys, *self.bare.keys) if self._is_wanted(key.blob)]
         kinds = sorted(ALGORITHMS, key=lambda kind: kind not in trusted)
-        plain = tuple(name for kind in kinds for name in ALGORITHMS[kind])
-        if self.has_authority:
-            return (*(name + CERTIFICATE for name in plain), *plain)
-        return plain
+        return tuple(name for kind in kinds for name in ALGORITHMS[kind])
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """As ``plain_algorithms``, after those of certificates where an authority is known."""
+        plain = self.plain_algorithms
+        return (*(name + _CERTIFICATE for name in plain), *plain) if self.has_authority else plain
 
     @property
     def has_authority(self) -> bool:
@@ -53,7 +56,7 @@ class HostPolicy:
 
     def revoked(self) -> tuple[tuple[str, bytes], ...]:
         """Kind and key of everything that is revoked for this machine."""
-        return tuple((key.kind, key.blob) for key in (*self.known.revoked, *self.bare.revoked))
+        return tuple((line.kind, line.blob) for line in self._revoked)
 
     def trusts_authority(self, blob: bytes) -> bool:
         """Whether a certificate signed by this key is taken, for the names it is made out to."""
@@ -93,11 +96,18 @@ class HostPolicy:
 
     def certificate_refusal(self, reason: str) -> HostKeyRefused:
         """The refusal of a host certificate (expired, other names, revoked, another authority)."""
+        if "revoked" in reason:
+            places = ", ".join(f"{line.position.file}:{line.position.line}" for line in self._revoked)
+            reason = f"it is REVOKED (@revoked at {places})"
         return HostKeyRefused(
             f"host certificate of {self.endpoint.title} is refused: {reason}",
             hint="ask whoever signs your host certificates, or trust the key itself: " + self._review(),
-            changed="revoked" in reason,
+            changed="REVOKED" in reason,
         )
+
+    @property
+    def _revoked(self) -> tuple[KnownKey, ...]:
+        return (*self.known.revoked, *self.bare.revoked)
 
     def _review(self) -> str:
         return f"octo-ssh trust {self.endpoint.name}"

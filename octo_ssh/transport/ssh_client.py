@@ -89,6 +89,8 @@ class LoginClient(asyncssh.SSHClient):
         self.tried = tried
         self.refusal: HostKeyRefused | None = None
         self.key_trusted = False
+        self.foreign_authority = False
+        """The machine showed a certificate of an authority that known_hosts does not name for it."""
         self.lost: Exception | None = None
         """Why the connection ended, when it ended by itself."""
         self.ended = asyncio.Event()
@@ -119,7 +121,9 @@ class LoginClient(asyncssh.SSHClient):
         return self.refusal is None
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        return self.policy.trusts_authority(key.public_data)
+        trusted = self.policy.trusts_authority(key.public_data)
+        self.foreign_authority = not trusted
+        return trusted
 
     def begin_auth(self, username: str) -> None:
         self.key_trusted = True

@@ -71,7 +71,11 @@ class Logins:
             tries += 1
             try:
                 async with self.ramp.login((endpoint.host, endpoint.port, endpoint.proxy_command, id(via))):
-                    return await self._attempt(endpoint, via)
+                    try:
+                        return await self._attempt(endpoint, via, self.policy(endpoint).algorithms)
+                    except _ForeignAuthority:
+                        # As OpenSSH: what counts then is whether the key itself is known.
+                        return await self._attempt(endpoint, via, self.policy(endpoint).plain_algorithms)
             except Dropped as drop:
                 pause_s = random.uniform(0.5, 1.0) * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (tries - 1))
                 spent_s = loop.time() - start
@@ -88,7 +92,7 @@ class Logins:
     def policy(self, endpoint: Endpoint) -> HostPolicy:
         return HostPolicy.of(endpoint, self.known_hosts)
 
-    async def _attempt(self, endpoint: Endpoint, via: Link | None) -> Link:
+    async def _attempt(self, endpoint: Endpoint, via: Link | None, algorithms: tuple[str, ...]) -> Link:
         clock = PhaseClock(self.options.authenticate_s)
         tried = Tried()
         client = LoginClient(endpoint, self.policy(endpoint), clock, tried, self.keys, self.questions)
@@ -100,7 +104,7 @@ class Logins:
                         endpoint.port,
                         client_factory=lambda: client,
                         **stream.arguments(),
-                        **self.arguments(endpoint),
+                        **self.arguments(endpoint, algorithms),
                     )
                 return Link(endpoint, connection, client, stream.keep())
         except (TargetError, Dropped):
@@ -108,6 +112,8 @@ class Logins:
         except Exception as error:
             if (refusal := client.refusal) is not None:
                 raise refusal from None
+            if client.foreign_authority and isinstance(error, asyncssh.HostKeyNotVerifiable):
+                raise _ForeignAuthority from None
             if clock.was_asking and isinstance(error, asyncssh.ConnectionLost | OSError):
                 # sshd's LoginGraceTime was over before the person had answered: the answer is kept, so try again.
                 raise Dropped from None
@@ -115,15 +121,17 @@ class Logins:
         finally:
             await client.finish()
 
-    def arguments(self, endpoint: Endpoint) -> dict[str, object]:
+    def arguments(self, endpoint: Endpoint, algorithms: tuple[str, ...]) -> dict[str, object]:
         """What asyncssh is told of a login. Nothing of it comes from files that asyncssh would find by itself."""
         policy, options = self.policy(endpoint), self.options
-        revoked = [_public_key(kind, blob) for kind, blob in policy.revoked()]
+        # Plain keys are judged by the client, which has better words; of a certificate it sees the authority alone.
+        judged = policy.revoked() if policy.has_authority else ()
+        revoked = [_public_key(kind, blob) for kind, blob in judged]
         return {
             "config": None,
             "known_hosts": lambda host, addr, port: ([], [], [key for key in revoked if key is not None]),
             "host_key_alias": endpoint.host_key_alias,
-            "server_host_key_algs": list(policy.algorithms),
+            "server_host_key_algs": list(algorithms),
             "x509_trusted_certs": None,
             "x509_trusted_cert_paths": None,
             "username": endpoint.user,
@@ -141,6 +149,10 @@ class Logins:
             "keepalive_interval": endpoint.alive_interval_s or options.keepalive_interval_s,
             "keepalive_count_max": endpoint.alive_count or options.keepalive_count,
         }
+
+
+class _ForeignAuthority(Exception):
+    """The machine's certificate is signed by somebody else: its plain key may still be known."""
 
 
 class Stream:

@@ -8,7 +8,7 @@ import asyncssh
 
 from octo_ssh.errors import HostKeyRefused, Unreachable
 from octo_ssh.transport.dial import Dropped
-from octo_ssh.transport.host_policy import ALGORITHMS, CERTIFICATE, HostPolicy
+from octo_ssh.transport.host_policy import ALGORITHMS, HostPolicy
 from octo_ssh.transport.route import Endpoint
 from octo_ssh.transport.ssh_client import LoginClient, PhaseClock
 from octo_ssh.transport.ssh_keys import Tried
@@ -43,14 +43,15 @@ async def trusted_authority(endpoint: Endpoint, via: Link | None, logins: Logins
     """The authority named in known_hosts that signed the certificate the machine shows. Raises Unreachable."""
     if not logins.policy(endpoint).has_authority:
         return None
-    names = [name + CERTIFICATE for kind in ALGORITHMS for name in ALGORITHMS[kind]]
-    client = await _handshake(endpoint, via, logins, names)
+    client = await _handshake(endpoint, via, logins, list(logins.policy(endpoint).algorithms))
     return client.authority if client.certificate_trusted else None
 
 
 async def _shown_key(endpoint: Endpoint, via: Link | None, logins: Logins, family: tuple[str, ...]) -> Key | None:
-    client = await _handshake(endpoint, via, logins, [name for kind in family for name in ALGORITHMS[kind]])
-    return client.seen
+    # All kinds are offered, this family first: an sshd that shares no kind with us just closes the connection.
+    kinds = sorted(ALGORITHMS, key=lambda kind: kind not in family)
+    client = await _handshake(endpoint, via, logins, [name for kind in kinds for name in ALGORITHMS[kind]])
+    return client.seen if client.seen is not None and client.seen[0] in family else None
 
 
 async def _handshake(endpoint: Endpoint, via: Link | None, logins: Logins, algorithms: list[str]) -> _Onlooker:
@@ -79,15 +80,13 @@ async def _attempt(endpoint: Endpoint, via: Link | None, logins: Logins, algorit
             logins.ramp.handshake(),
             clock.running("handshake", options.handshake_s),
         ):
-            arguments = logins.arguments(endpoint) | {"server_host_key_algs": algorithms}
+            arguments = logins.arguments(endpoint, tuple(algorithms))
             connection = await asyncssh.connect(
                 endpoint.host, endpoint.port, client_factory=lambda: client, **stream.arguments(), **arguments
             )
             connection.abort()
     except (Unreachable, Dropped):
         raise
-    except asyncssh.KeyExchangeFailed:
-        return client
     except Exception as error:
         if client.seen is None and client.authority is None:
             raise failure(error, client, endpoint, via.endpoint if via else None) from None
