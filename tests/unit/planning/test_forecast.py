@@ -282,7 +282,7 @@ def test_a_target_outside_the_limit_may_remember_it_too() -> None:
 def test_if_a_target_cannot_be_asked_and_no_other_says_so_the_run_is_refused() -> None:
     seen = everywhere()
     del seen["web_2"]
-    with pytest.raises(Refused, match="'migrate' runs once .* web-2 cannot be asked"):
+    with pytest.raises(Refused, match=r"'migrate' runs once .* web-2 cannot be asked"):
         fleet(DEPLOY, MIGRATE, **seen).plan()
 
 

@@ -274,7 +274,6 @@ def test_targets_with_nothing_to_do_take_no_slot_and_cost_no_pause() -> None:
 
 def test_a_target_lost_before_it_was_taken_is_no_canary() -> None:
     schedule = rolling("abc", canary=1)
-    schedule.ledger.plan = schedule.plan
     schedule.left("a", Outcome.UNREACHABLE)
     assert schedule.halted
     tolerant = Schedule(run_plan(*schedule.plan.steps, max_failures=1))

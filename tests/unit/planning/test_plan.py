@@ -1,0 +1,82 @@
+"""The plan of a run as a whole: numbers, refusals, mistakes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from octo_ssh.errors import FileErrors, Refused
+from octo_ssh.model.observed import Lease
+from octo_ssh.model.plan import Budget, Rolling
+from octo_ssh.model.values import Template
+from octo_ssh.model.work import Window
+from octo_ssh.planning.plan import failures, held, share
+from tests.unit.planning.builders import HERE, Case, facts, group, loaded, observed, package, run
+
+TEN = tuple(f"web-{number:02}" for number in range(10))
+
+
+def case(*steps: object, targets: tuple[str, ...] = TEN, **keys: object) -> Case:
+    return Case(loaded(*steps, targets=targets, **keys), {name: observed(name) for name in targets})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("budget", "targets", "down", "up"),
+    [
+        (Budget(count=3), 10, 3, 3),
+        (Budget(percent=25), 10, 2, 3),
+        (Budget(percent=10), 10, 1, 1),
+        (Budget(percent=10), 9, 0, 1),
+        (Budget(percent=0), 10, 0, 1),
+        (Budget(percent=100), 7, 7, 7),
+        (Budget(percent=29), 100, 29, 29),
+        (Budget(percent=7), 100, 7, 7),
+    ],
+)
+def test_budgets_round_down_and_windows_up(budget: Budget, targets: int, down: int, up: int) -> None:
+    assert (failures(budget, targets), share(budget, targets)) == (down, up)
+
+
+def test_shares_are_of_the_steps_targets() -> None:
+    rolling = Rolling(Budget(percent=25), Budget(percent=10), Budget(percent=25), 30.0)
+    plan = case(group("g", package(), rolling=rolling), max_failures=Budget(percent=35)).plan()
+    assert plan.steps[0].window == Window(size=3, canary=1, max_failures=2, pause_s=30.0)
+    assert plan.max_failures == 3
+
+
+def test_a_step_may_say_less_than_the_plan_about_how_many_at_once() -> None:
+    steps = group("g", package(max_parallel=9), run("a", max_parallel=2), max_parallel=5)
+    plan = case(steps, run("b"), max_parallel=7).plan()
+    assert {step.step.id: step.max_parallel for step in plan.walk()} == {"g": 5, "deploy": 5, "a": 2, "b": 7}
+
+
+def test_two_names_for_one_machine_are_refused() -> None:
+    made = case(package(), targets=("web-1", "web-2"))
+    one = facts("web-1")
+    made.seen["web-2"] = observed("web-2", facts=one)
+    with pytest.raises(Refused, match="web-1 and web-2 are one machine with one root"):
+        made.plan()
+
+
+@pytest.mark.parametrize("change", [{"root": "/elsewhere"}, {"machine_id": ""}, {"boot_id": "a clone's"}])
+def test_roots_of_their_own_and_clones_are_not_one_machine(change: dict[str, str]) -> None:
+    made = case(package(), targets=("web-1", "web-2"))
+    shared = facts("web-1")
+    first = replace(shared, machine_id="") if "machine_id" in change else shared
+    made.seen = {"web-1": observed(facts=first), "web-2": observed(facts=replace(first, **change))}  # type: ignore[arg-type]
+    assert made.plan().changing == ("web-1", "web-2")
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    bad = Template("${{ nope }}", HERE)
+    with pytest.raises(FileErrors) as raised:
+        case(package(), run("a", cwd=bad), run("b", env={"X": Template("${{ nix }}", HERE)})).plan()
+    assert {"undefined name 'nope'", "undefined name 'nix'"} <= {problem.message for problem in raised.value.problems}
+
+
+def test_a_held_lease_counts_where_the_run_would_change_something() -> None:
+    made = case(package(), targets=("web-1", "web-2"))
+    lease = Lease(1, "token", 60, "boot", 1.0, "{}")
+    made.seen["web-2"] = observed("web-2", lease=lease)
+    assert held(made.plan(), made.seen) == {"web-2": lease}

@@ -1,0 +1,92 @@
+"""Whom a run is for (SPEC section 4, "Selecting targets")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from octo_ssh.errors import FileErrors, UsageError
+from octo_ssh.model.plan import When
+from octo_ssh.planning.request import RunOptions, reached, select
+from tests.unit.planning.builders import group, inventory, loaded, package, run
+
+INV = inventory("web-1", "db-1", "web-2", tags={"web-1": ("web",), "web-2": ("web",), "db-1": ("db",)})
+
+
+def plan(*steps: Any) -> Any:
+    return loaded(*steps, inv=INV)
+
+
+def test_without_words_the_run_is_for_every_target_that_a_step_reaches_in_inventory_order() -> None:
+    assert select(plan(run("a", on=("web",))), RunOptions()).targets == ("web-1", "web-2")
+    assert select(plan(run("a")), RunOptions()).targets == ("web-1", "db-1", "web-2")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (RunOptions(limit=("web-*",)), ("web-1", "web-2")),
+        (RunOptions(limit=("tag:web & !web-2",)), ("web-1",)),
+        (RunOptions(exclude=("db-1",)), ("web-1", "web-2")),
+        (RunOptions(limit=("tag:web",), exclude=("web-1",)), ("web-2",)),
+        (RunOptions(limit=("@failed",), failed=frozenset({"db-1"})), ("db-1",)),
+    ],
+)
+def test_limit_and_exclude(options: RunOptions, expected: tuple[str, ...]) -> None:
+    assert select(plan(run("a")), options).targets == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (RunOptions(limit=("web-9",)), "--limit: unknown target 'web-9'"),
+        (RunOptions(exclude=("tag:wed",)), r"--exclude: unknown tag 'wed' \(did you mean 'web'"),
+        (RunOptions(limit=("web-1",), exclude=("web-*",)), "--limit and --exclude selects no target"),
+        (RunOptions(limit=("db-1",)), "no step of plan.yaml runs on db-1"),
+        (RunOptions(limit=("@failed",)), "'@failed' needs a last run"),
+        (RunOptions(skip_steps=frozenset({"depoly"})), r"no step 'depoly' \(did you mean 'deploy'"),
+    ],
+)
+def test_what_was_typed_wrongly_is_bad_usage(options: RunOptions, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        select(plan(run("deploy", on=("web",))), options)
+
+
+def test_a_step_that_selects_nobody_is_an_error_at_its_place_unless_it_may() -> None:
+    with pytest.raises(FileErrors, match=r"plan.yaml:1:1: 'b' selects no target"):
+        select(plan(run("a"), run("b", on=("web & db",))), RunOptions())
+    assert select(plan(run("a"), run("b", on=("web & db",), allow_empty=True)), RunOptions()).targets
+
+
+def test_a_step_that_only_the_limit_empties_is_no_error() -> None:
+    assert select(plan(run("a", on=("web",)), run("b", on=("db",))), RunOptions(limit=("db-1",))).targets == ("db-1",)
+
+
+def test_a_step_in_a_group_reaches_the_groups_targets_at_most_and_a_group_those_of_its_steps() -> None:
+    found = reached(plan(group("g", run("a", on=("web",)), run("b", on=("web & web",)), on=("web", "db"))), INV.targets)
+    assert found == {"g": ("web-1", "web-2"), "a": ("web-1", "web-2"), "b": ("web-1", "web-2")}
+
+
+def test_a_skipped_group_takes_its_steps_along() -> None:
+    steps = [group("g", run("a"), group("h", run("b"))), run("c")]
+    assert select(plan(*steps), RunOptions(skip_steps=frozenset({"g"}))).skipped == {"g", "a", "h", "b"}
+
+
+def test_a_once_step_asks_those_outside_the_limit_too() -> None:
+    steps = [package(), run("migrate", once=True, on=("web",))]
+    assert select(plan(*steps), RunOptions(limit=("web-1",))).once_extra == ("web-2",)
+    assert select(plan(*steps), RunOptions(limit=("db-1",))).once_extra == ()
+    skipped = RunOptions(limit=("web-1",), skip_steps=frozenset({"migrate"}))
+    assert select(plan(*steps), skipped).once_extra == ()
+
+
+def test_a_runbook_asks_nobody_else() -> None:
+    runbook = loaded(run("migrate", once=True), inv=INV, packages=(), release=None)
+    assert select(runbook, RunOptions(limit=("web-1",))).once_extra == ()
+
+
+@pytest.mark.parametrize("step", [package(when=When.FAILURE), group("g", package(), when=When.FAILURE)])
+def test_a_package_cannot_wait_for_a_failure(step: Any) -> None:
+    with pytest.raises(FileErrors, match="cannot wait for a failure"):
+        select(plan(step), RunOptions())
