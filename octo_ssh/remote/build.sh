@@ -115,8 +115,13 @@ copy_unchanged() {
 	} | LC_ALL=C sort | uniq -d | grep '","kind":"file",' | grep -v '[\]' | grep -v '^,{"path":"-' |
 		cut -d '"' -f 4 >"$o_scratch/unchanged"
 	[ -s "$o_scratch/unchanged" ] || return 0
-	{ tar -cf - -C "$o_base" -T "$o_scratch/unchanged" 2>"$o_scratch/from.said" || broke; } |
-		{ tar -xpof - -C "$o_part" 2>"$o_scratch/to.said" || broke; }
+	# In as few batches as fit an argument list: busybox's tar reads no names from a file.
+	tr '\n' '\0' <"$o_scratch/unchanged" | xargs -0 sh -c '
+		from=$1 into=$2 scratch=$3
+		shift 3
+		{ tar -cf - -C "$from" -- "$@" 2>>"$scratch/from.said" || : >"$scratch/broke"; } |
+			{ tar -xpof - -C "$into" 2>>"$scratch/to.said" || : >"$scratch/broke"; }
+		' sh "$o_base" "$o_part" "$o_scratch" 2>"$o_scratch/batch.said" || broke
 	unbroken "files cannot be copied from $o_base"
 }
 

@@ -1,0 +1,419 @@
+"""A package's way on a target, under every shell: receive, build, commit, switch, inspect, prune."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from octo_ssh.errors import RemoteError
+from octo_ssh.model.manifest import Manifest
+from octo_ssh.model.observed import PackagePlace, Place, PlaceRequest, Tree
+from octo_ssh.packages.bundle import configured_tar
+from octo_ssh.remote.build import Supply, build
+from octo_ssh.remote.commit import commit
+from octo_ssh.remote.inspect import inspect
+from octo_ssh.remote.observe import observe
+from octo_ssh.remote.prune import prune
+from octo_ssh.remote.receive import Received, receive
+from octo_ssh.remote.switch import switch
+
+from .conftest import Machine
+from .releases import File, Folder, Item, Link, Release, manifest_of, release_of
+
+PLAIN: dict[str, Item] = {
+    "bin/app": File(b"#!/bin/sh\n", 0o755),
+    "config/app.conf": File(b"port=1\n", 0o640),
+    "lib/big": File(b"x" * 100_000),
+    "lib/empty": File(b""),
+    "current-doc": Link("doc/../bin/app"),
+    "group-writable": File(b"g", 0o664),
+    "var": Folder(0o775),
+    "with space/and 'quote'": File(b"q"),
+}
+HOSTILE: dict[str, Item] = {
+    "new\nline": File(b"1"),
+    "-rf": File(b"2"),
+    '"double" and \\back': File(b"3"),
+    " leading and trailing ": File(b"4"),
+    "ünïcödé/日本": File(b"5"),
+    os.fsdecode(b"not-utf8-\xff\xfe"): File(b"6"),
+    "*?[a]{b}$HOME`id`;&|": File(b"7"),
+    "a\x01\x1b[31m\x7f": File(b"8"),
+    "tab\there": Link("to\nnew line \\ and 'more'"),
+    "- -/--help": Folder(0o755),
+    "deep/" + "/".join(["d" * 50] * 10) + "/file": File(b"9"),
+    "x" * 200: File(b"10"),
+    f"x\n{'0' * 64}  ./y": File(b"a name that looks like a digest line"),
+}
+
+
+async def send(machine: Machine, release: Release) -> Received:
+    bundle = release.bundle
+    return await machine.session.act(receive("~/.octo-ssh", bundle.sha256, bundle.path, bundle.size))
+
+
+async def lay_out(
+    machine: Machine,
+    folder: str,
+    release: Release,
+    *,
+    base: str | None = None,
+    configured: bytes = b"",
+    shared: tuple[str, ...] = (),
+    seeds: tuple[str, ...] = (),
+    project: str = "shop",
+    supply: Supply = Supply.STORE,
+) -> Tree:
+    return await machine.session.act(
+        build(
+            str(machine.root),
+            str(machine.to),
+            folder,
+            project=project,
+            environment="staging",
+            base=base,
+            manifest=release.manifest,
+            difference=release.difference,
+            bundle=release.bundle,
+            configured=configured,
+            shared=shared,
+            seeds=seeds,
+            supply=supply,
+        )
+    )
+
+
+async def deploy(
+    machine: Machine, folder: str, items: dict[str, Item], *, base: tuple[str, Manifest] | None = None
+) -> Manifest:
+    release = release_of(items, machine.home, base=base[1] if base else None)
+    await send(machine, release)
+    tree = await lay_out(machine, folder, release, base=base[0] if base else None)
+    assert tree == Tree(release.manifest.entries)
+    await machine.session.act(commit(str(machine.to), folder))
+    return release.manifest
+
+
+async def look(machine: Machine, *, shared: tuple[str, ...] = (), environment: str = "staging") -> PackagePlace:
+    seen = await machine.session.observe(
+        observe(str(machine.root), "shop", environment, (PlaceRequest("deploy", str(machine.to), shared),))
+    )
+    return seen.packages["deploy"]
+
+
+@pytest.mark.parametrize("items", [PLAIN, HOSTILE], ids=["plain", "hostile"])
+async def test_a_release_comes_out_as_its_manifest_says_whatever_the_umask(
+    machine: Machine, items: dict[str, Item]
+) -> None:
+    before = os.umask(0o077)
+    try:
+        manifest = await deploy(machine, "1.0", items)
+    finally:
+        os.umask(before)
+    place = await look(machine)
+    assert place.place is Place.OURS
+    assert [(r.name, r.manifest_sha256) for r in place.releases] == [("1.0", manifest.sha256)]
+    seen = await machine.session.observe(inspect(str(machine.to), ("1.0", "2.0"), hashed=True))
+    assert seen["1.0"].manifest == manifest
+    assert seen["1.0"].tree == Tree(manifest.entries)
+    assert (seen["2.0"].manifest, seen["2.0"].tree) == (None, None)
+    assert (machine.to / "releases/1.0").stat().st_mode & 0o777 == 0o755
+    assert (machine.to / "releases/1.0.json").stat().st_mode & 0o777 == 0o600
+    assert sorted(os.listdir(machine.to / ".octo-ssh")) == ["owner"]
+    assert sorted(os.listdir(machine.to / "releases")) == ["1.0", "1.0.json"]
+
+
+async def test_a_second_release_takes_what_it_can_from_its_base(machine: Machine) -> None:
+    old = await deploy(machine, "1.0", {**PLAIN, **HOSTILE, "moved/from here": File(b"m" * 5000, 0o755)})
+    items = {**PLAIN, **HOSTILE, "to/there": File(b"m" * 5000, 0o755), "bin/app": File(b"changed", 0o755)}
+    del items["config/app.conf"]
+    release = release_of(items, machine.home, base=old)
+    assert release.bundle.size < 2500
+    assert release.difference.copies == (("moved/from here", "to/there"),)
+    await deploy(machine, "2.0", items, base=("1.0", old))
+    assert (machine.to / "releases/2.0/to/there").read_bytes() == b"m" * 5000
+    assert not os.path.samefile(machine.to / "releases/1.0/lib/big", machine.to / "releases/2.0/lib/big")
+
+
+async def test_configured_files_and_shared_places(machine: Machine) -> None:
+    items: dict[str, Item] = {**PLAIN, "var/uploads": Link("../../../shared/var/uploads"), "log": Link("../../shared/log")}
+    manifest = manifest_of({**items, "config/app.conf": File(b"port=8080\n", 0o600)})
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for path, content in ((".octo-ssh-seeds/var/uploads/first", b"seed"), ("bin/app", b"#!/bin/sh\n")):
+            info = tarfile.TarInfo(path)
+            info.size, info.mode = len(content), 0o755
+            tar.addfile(info, io.BytesIO(content))
+    plain = release_of(items, machine.home)
+    with_seeds = release_of(items, machine.home, extra=_joined(gzip.decompress(plain.bundle.path.read_bytes()), packed))
+    release = Release(manifest, release_of({}, machine.home).difference, with_seeds.bundle)
+    release = Release(manifest, _fresh(manifest), with_seeds.bundle)
+    await send(machine, release)
+    tree = await lay_out(
+        machine,
+        "1.0",
+        release,
+        configured=configured_tar([("config/app.conf", 0o600, b"port=8080\n")]),
+        shared=("var/uploads", "log"),
+        seeds=("var/uploads",),
+    )
+    assert tree == Tree(manifest.entries)
+    assert (machine.to / "shared/var/uploads/first").read_bytes() == b"seed"
+    assert (machine.to / "shared/log").is_dir()
+    await machine.session.act(commit(str(machine.to), "1.0"))
+    assert (await look(machine, shared=("log", "nothing", "var/uploads"))).shared == {"log", "var/uploads"}
+    assert (machine.to / "releases/1.0/var/uploads/first").read_bytes() == b"seed"
+
+
+def _fresh(manifest: Manifest):  # type: ignore[no-untyped-def]
+    from octo_ssh.packages.delta import difference
+
+    return difference(manifest, None)
+
+
+def _joined(first: bytes, second: io.BytesIO) -> bytes:
+    """Two tars as one."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as into:
+        for raw in (first, second.getvalue()):
+            with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+                for member in tar:
+                    into.addfile(member, tar.extractfile(member) if member.isreg() else None)
+    return out.getvalue()
+
+
+async def test_folders_that_nobody_may_write_to_are_filled_all_the_same(machine: Machine) -> None:
+    first: dict[str, Item] = {"ro": Folder(0o555), "ro/in/deep": File(b"d" * 5000), "ro/in": Folder(0o555)}
+    old = await deploy(machine, "1.0", first)
+    await deploy(machine, "2.0", {**first, "ro/other": File(b"d" * 5000)}, base=("1.0", old))
+    await machine.session.act(prune(str(machine.to), keep=()))
+    assert os.listdir(machine.to / "releases") == []
+
+
+async def test_the_bundle_may_come_as_input(machine: Machine) -> None:
+    release = release_of(PLAIN, machine.home)
+    assert await lay_out(machine, "1.0", release, supply=Supply.INPUT) == Tree(release.manifest.entries)
+
+
+async def test_zstd_bundles_are_unpacked_where_there_is_zstd(machine: Machine) -> None:
+    zstd = shutil.which("zstd", path=machine.path)
+    if zstd is None:
+        pytest.skip("zstd is not there")
+    from octo_ssh.packages.bundle import Bundle, Compression
+    from backports import zstd as packer
+
+    release = release_of(PLAIN, machine.home)
+    packed = packer.compress(gzip.decompress(release.bundle.path.read_bytes()))
+    path = machine.home / "bundle.zst"
+    path.write_bytes(packed)
+    bundle = Bundle(path, hashlib.sha256(packed).hexdigest(), len(packed), Compression.ZSTD)
+    release = Release(release.manifest, release.difference, bundle)
+    await send(machine, release)
+    assert await lay_out(machine, "1.0", release) == Tree(release.manifest.entries)
+
+
+async def test_content_that_is_there_is_not_sent_again_and_damage_is_repaired(machine: Machine) -> None:
+    release = release_of(PLAIN, machine.home)
+    assert await send(machine, release) is Received.STORED
+    assert await send(machine, release) is Received.HAD
+    stored = machine.root / "store" / release.bundle.sha256
+    stored.write_bytes(b"x" * release.bundle.size)
+    assert await send(machine, release) is Received.STORED
+    assert stored.read_bytes() == release.bundle.path.read_bytes()
+    assert os.listdir(machine.root / "store") == [release.bundle.sha256]
+
+
+async def test_other_content_than_announced_is_refused(machine: Machine) -> None:
+    release = release_of(PLAIN, machine.home)
+    with pytest.raises(RemoteError, match="not what was sent"):
+        await machine.session.act(receive("~/.octo-ssh", "0" * 64, release.bundle.path, release.bundle.size))
+    assert os.listdir(machine.root / "store") == []
+
+
+async def test_a_damaged_bundle_in_the_store_is_not_used(machine: Machine) -> None:
+    release = release_of(PLAIN, machine.home)
+    await send(machine, release)
+    (machine.root / "store" / release.bundle.sha256).write_bytes(b"other")
+    with pytest.raises(RemoteError, match="is damaged"):
+        await lay_out(machine, "1.0", release)
+    assert os.listdir(machine.to / "releases") == []
+    assert os.listdir(machine.to / ".octo-ssh") == ["owner"]
+
+
+async def test_a_broken_archive_fails_with_the_tools_words_and_leaves_no_rubble(machine: Machine) -> None:
+    release = release_of(PLAIN, machine.home, extra=b"this is no tar archive" * 100)
+    await send(machine, release)
+    with pytest.raises(RemoteError, match="cannot be unpacked.*tar"):
+        await lay_out(machine, "1.0", release)
+    assert os.listdir(machine.to / "releases") == []
+
+
+async def test_a_base_whose_manifest_was_changed_is_told(machine: Machine) -> None:
+    old = await deploy(machine, "1.0", PLAIN)
+    (machine.to / "releases/1.0.json").write_bytes(manifest_of({"a": File(b"a")}).text)
+    release = release_of({**PLAIN, "b": File(b"b")}, machine.home, base=old)
+    await send(machine, release)
+    with pytest.raises(RemoteError, match="the manifest does not come out right"):
+        await lay_out(machine, "2.0", release, base="1.0")
+
+
+async def test_a_file_that_the_base_lost_is_told(machine: Machine) -> None:
+    old = await deploy(machine, "1.0", PLAIN)
+    (machine.to / "releases/1.0/lib/big").unlink()
+    release = release_of({**PLAIN, "b": File(b"b")}, machine.home, base=old)
+    await send(machine, release)
+    with pytest.raises(RemoteError, match=r"cannot be copied from .*lib/big"):
+        await lay_out(machine, "2.0", release, base="1.0")
+
+
+async def test_a_file_that_changed_in_the_base_is_seen_in_the_answer(machine: Machine) -> None:
+    old = await deploy(machine, "1.0", PLAIN)
+    (machine.to / "releases/1.0/lib/big").write_bytes(b"y" * 100_000)
+    release = release_of({**PLAIN, "b": File(b"b")}, machine.home, base=old)
+    await send(machine, release)
+    tree = await lay_out(machine, "2.0", release, base="1.0")
+    assert {path for path, e in tree.entries.items() if e != release.manifest.entries.get(path)} == {"lib/big"}
+
+
+async def test_a_link_out_of_the_base_leads_to_no_write_outside(machine: Machine, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "big").write_bytes(b"x" * 100_000)
+    old = await deploy(machine, "1.0", PLAIN)
+    shutil.rmtree(machine.to / "releases/1.0/lib")
+    (machine.to / "releases/1.0/lib").symlink_to(outside)
+    (outside / "empty").write_bytes(b"")
+    release = release_of({**PLAIN, "lib/new": File(b"b")}, machine.home, base=old)
+    await send(machine, release)
+    tree = await lay_out(machine, "2.0", release, base="1.0")
+    assert tree == Tree(release.manifest.entries)
+    assert sorted(os.listdir(outside)) == ["big", "empty"]
+
+
+async def test_a_complete_release_is_never_written_again(machine: Machine) -> None:
+    await deploy(machine, "1.0", PLAIN)
+    release = release_of({"other": File(b"1")}, machine.home)
+    await send(machine, release)
+    with pytest.raises(RemoteError, match="never written again"):
+        await lay_out(machine, "1.0", release)
+    assert (machine.to / "releases/1.0/bin/app").exists()
+
+
+async def test_another_project_is_kept_out(machine: Machine) -> None:
+    await deploy(machine, "1.0", PLAIN)
+    release = release_of(PLAIN, machine.home)
+    with pytest.raises(RemoteError, match="belongs to somebody else"):
+        await lay_out(machine, "2.0", release, project="blog")
+    place = await look(machine, environment="production")
+    assert place.place is Place.FOREIGN
+    assert place.owner == f"project shop, environment staging, root {machine.root}"
+
+
+@pytest.mark.parametrize("name", ["releases", "current"])
+async def test_a_place_that_somebody_else_made_is_foreign(machine: Machine, name: str) -> None:
+    (machine.to / name).mkdir(parents=True)
+    assert (await look(machine)).place is Place.FOREIGN
+    with pytest.raises(RemoteError, match="not made by octo-ssh"):
+        await lay_out(machine, "1.0", release_of(PLAIN, machine.home))
+
+
+async def test_an_empty_folder_and_one_with_other_files_are_free_to_take(machine: Machine) -> None:
+    place = await look(machine)
+    assert (place.place, place.writable, place.to) == (Place.ABSENT, True, str(machine.to))
+    machine.to.mkdir(parents=True)
+    (machine.to / "maintenance").touch()
+    assert (await look(machine)).place is Place.ABSENT
+    await deploy(machine, "1.0", PLAIN)
+
+
+@pytest.mark.parametrize("planted", [".octo-ssh", "releases"])
+async def test_a_link_in_place_of_our_folders_is_refused(machine: Machine, planted: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    machine.to.mkdir(parents=True)
+    (machine.to / planted).symlink_to(elsewhere)
+    with pytest.raises(RemoteError, match="symbolic link"):
+        await lay_out(machine, "1.0", release_of(PLAIN, machine.home))
+    assert (await look(machine)).place is Place.FOREIGN
+    assert list(elsewhere.iterdir()) == []
+
+
+async def test_current_is_switched_and_taken_away(machine: Machine) -> None:
+    await deploy(machine, "1.0", PLAIN)
+    await deploy(machine, "2.0", {"bin/app": File(b"2")})
+    first = await machine.session.act(switch(str(machine.to), "1.0"))
+    assert os.readlink(machine.to / "current") == "releases/1.0"
+    seen = await look(machine)
+    assert (seen.current, seen.fingerprint) == ("1.0", first)
+    await machine.session.act(switch(str(machine.to), "2.0"))
+    assert (machine.to / "current/bin/app").read_bytes() == b"2"
+    assert await machine.session.act(switch(str(machine.to), None)) == ""
+    assert not os.path.lexists(machine.to / "current")
+    assert sorted(os.listdir(machine.to / ".octo-ssh")) == ["owner"]
+
+
+async def test_current_never_points_at_what_is_not_complete(machine: Machine) -> None:
+    await deploy(machine, "1.0", PLAIN)
+    (machine.to / "releases/half").mkdir()
+    for folder in ("half", "missing"):
+        with pytest.raises(RemoteError, match="not a complete release"):
+            await machine.session.act(switch(str(machine.to), folder))
+    assert [release.name for release in (await look(machine)).releases] == ["1.0"]
+
+
+async def test_a_folder_named_current_is_not_replaced(machine: Machine) -> None:
+    await deploy(machine, "1.0", PLAIN)
+    (machine.to / "current").mkdir()
+    with pytest.raises(RemoteError, match="is not a symbolic link"):
+        await machine.session.act(switch(str(machine.to), "1.0"))
+    assert (await look(machine)).place is Place.FOREIGN
+
+
+CHANGES = {
+    "content": lambda folder: (folder / "lib/big").write_bytes(b"y" * 100_000),
+    "mode": lambda folder: (folder / "lib/big").chmod(0o600),
+    "a new file": lambda folder: (folder / "lib/new").touch(),
+    "a missing file": lambda folder: (folder / "lib/empty").unlink(),
+    "a time": lambda folder: os.utime(folder / "lib/big", (1, 1)),
+    "a link": lambda folder: ((folder / "current-doc").unlink(), (folder / "current-doc").symlink_to("x")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+async def test_the_fingerprint_tells_every_change(machine: Machine, change) -> None:  # type: ignore[no-untyped-def]
+    await deploy(machine, "1.0", PLAIN)
+    before = await machine.session.act(switch(str(machine.to), "1.0"))
+    assert (await look(machine)).fingerprint == before
+    change(machine.to / "releases/1.0")
+    after = (await look(machine)).fingerprint
+    assert len(after) == 64
+    assert after != before
+
+
+async def test_old_releases_and_rubble_go_and_current_stays(machine: Machine) -> None:
+    for folder in ("1.0", "2.0", "3.0", "4.0 final"):
+        await deploy(machine, folder, {"a": File(folder.encode())})
+    await machine.session.act(switch(str(machine.to), "2.0"))
+    (machine.to / "releases/.5.0.tmp").mkdir()
+    (machine.to / "releases/unfinished").mkdir()
+    removed = await machine.session.act(prune(str(machine.to), keep=("4.0 final", "never there")))
+    assert removed == ("1.0", "3.0")
+    assert sorted(os.listdir(machine.to / "releases")) == ["2.0", "2.0.json", "4.0 final", "4.0 final.json", "unfinished"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+async def test_what_cannot_be_read_is_unknown_not_absent(machine: Machine) -> None:
+    await deploy(machine, "1.0", PLAIN)
+    release = machine.to / "releases/1.0"
+    (release / "lib/big").chmod(0)
+    (release / "bin").chmod(0)
+    seen = await machine.session.observe(inspect(str(machine.to), ("1.0",), hashed=True))
+    assert seen["1.0"].tree is not None
+    assert seen["1.0"].tree.unreadable == {"lib/big", "bin"}
