@@ -1,0 +1,125 @@
+"""``octo-ssh status``: which release stands where, read from the targets' own memory and folders. Only looks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from octo_ssh.config.load import Loaded, LoadRequest, load
+from octo_ssh.config.plan import read_plan
+from octo_ssh.config.problems import Problems
+from octo_ssh.config.secrets import SecretStore
+from octo_ssh.errors import TargetError
+from octo_ssh.model.events import Emit
+from octo_ssh.model.inventory import Target
+from octo_ssh.model.observed import Baseline, Observed, PackagePlace, PlaceRequest
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.program import Sudo
+from octo_ssh.model.reports import PackageStatus, StatusReport, TargetStatus
+from octo_ssh.model.values import SecretRef
+from octo_ssh.operations.fleet import MakeConnector
+from octo_ssh.operations.requests import PlanRequest
+from octo_ssh.operations.roster import Roster, outcome_of, visit
+from octo_ssh.planning.places import Place, places
+from octo_ssh.planning.request import RunOptions, select
+from octo_ssh.remote.observe import observe, observe_places
+from octo_ssh.transport.session import Observer
+
+_TIMEOUT_S = 120.0
+_ANY_RELEASE = "unknown"
+
+
+async def status(request: PlanRequest, *, emit: Emit, make_connector: MakeConnector) -> StatusReport:
+    """The project's release on every selected target. Raises FileErrors, UsageError, and SecretError where looking
+    at a package's place needs a sudo password that cannot be had.
+    """
+    loaded = await asyncio.to_thread(_load, request)
+    selection = select(loaded, RunOptions(limit=request.limit, exclude=request.exclude))
+    wanted = places(loaded, selection)
+
+    async def look(target: Target, session: Observer) -> TargetStatus:
+        mine = wanted.get(target.name, ())
+        seen = await _observe(loaded, target, mine, session)
+        return _status(target.name, seen, mine)
+
+    roster = Roster(loaded.inventory, selection.targets, loaded.secrets)
+    seen = await visit(roster, look, emit=emit, make_connector=make_connector)
+    rows = tuple(_gone(name, row) if isinstance(row, TargetError) else row for name, row in seen.items())
+    return StatusReport(loaded.plan.project, loaded.environment, rows)
+
+
+class _LateSecrets(SecretStore):
+    """Nothing is run here, so secrets that only steps need may be missing."""
+
+    def check(self, ref: SecretRef) -> str | None:
+        return None
+
+
+def _load(request: PlanRequest) -> Loaded:
+    """The files, whatever release the plan is for: a plan may leave that to ``--release``."""
+    release = request.release
+    if release is None and os.path.exists(request.plan_path):
+        plan = read_plan(request.plan_path, Problems()).plan
+        release = _ANY_RELEASE if plan is not None and plan.release is None and plan.packages else None
+    return load(
+        LoadRequest(request.plan_path, request.inventory_path, request.environment, release, request.variables),
+        secrets=_LateSecrets(),
+    )
+
+
+async def _observe(loaded: Loaded, target: Target, wanted: tuple[Place, ...], session: Observer) -> Observed:
+    project, environment = loaded.plan.project, loaded.environment
+    by_user: dict[str | None, list[PlaceRequest]] = defaultdict(list)
+    for place in wanted:
+        by_user[place.sudo_user].append(PlaceRequest(place.step_id, place.to, place.shared))
+    seen = await session.observe(
+        observe(target.root, project, environment, by_user.pop(None, [])), timeout_s=_TIMEOUT_S
+    )
+    found: dict[str, PackagePlace] = dict(seen.packages)
+    for user, requests in by_user.items():
+        looking = observe_places(seen.facts.root, project, environment, requests)
+        sudo = await _sudo(loaded, target, seen.facts.user, user)
+        found.update(await session.observe(looking, sudo=sudo, timeout_s=_TIMEOUT_S))
+    return replace(seen, packages=found)
+
+
+async def _sudo(loaded: Loaded, target: Target, login: str, user: str | None) -> Sudo | None:
+    if user is None or user == login:
+        return None
+    password = target.become.password
+    return Sudo(user, None if password is None else await asyncio.to_thread(loaded.secrets.reveal, password))
+
+
+def _status(name: str, seen: Observed, wanted: tuple[Place, ...]) -> TargetStatus:
+    return TargetStatus(
+        target=name,
+        outcome=Outcome.UNCHANGED,
+        reason="",
+        release=seen.baseline.release,
+        packages=tuple(
+            _package(place.package, found) for place in wanted if (found := seen.packages.get(place.step_id))
+        ),
+        owed=tuple(_owed(seen.baseline)),
+        lease=seen.lease,
+    )
+
+
+def _package(name: str, place: PackagePlace) -> PackageStatus:
+    complete = any(release.name == place.current for release in place.releases)
+    return PackageStatus(name, place.current, place.current is None or complete)
+
+
+def _owed(baseline: Baseline) -> Iterator[str]:
+    """What runs left undone, in words."""
+    for debt in baseline.owed:
+        yield f"{debt.what} {debt.package} {debt.release} (step {debt.step})"
+    for release, steps in baseline.due.items():
+        for step in steps:
+            yield f"step {step}" + (f" of {release}" if release else "")
+
+
+def _gone(name: str, error: TargetError) -> TargetStatus:
+    return TargetStatus(name, outcome_of(error), error.message, None, (), (), None)
