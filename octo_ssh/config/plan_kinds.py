@@ -14,6 +14,13 @@ SHAPES: dict[str, type[GroupShape] | type[RunShape] | type[CheckShape] | type[Pa
     "check": CheckShape,
     "steps": GroupShape,
 }
+_NOUNS = {
+    "package": "a package step",
+    "run": "a run step",
+    "script": "a run step",
+    "check": "a check",
+    "steps": "a group",
+}
 _NOT_BUILT = ("file", "service", "approve")
 
 
@@ -55,6 +62,6 @@ def only_own_keys(node: Mapping, kind: str, problems: Problems) -> Mapping:
             message = f"'{key}' belongs to the steps inside, not to the group: move it"
         else:
             owner = next(name for name, keys in _KEYS.items() if key in keys)
-            message = f"'{key}' belongs to '{owner}' steps, and this is a '{kind}' step: remove it"
+            message = f"'{key}' belongs to {_NOUNS[owner]}, and this is {_NOUNS[kind]}: remove it"
         problems.add(node.items[key].key, message)
     return Mapping({key: entry for key, entry in node.items.items() if key not in foreign}, node.position)

@@ -245,7 +245,7 @@ class StepReader:
         name, colon, path = word.partition(":")
         if colon and "/" not in name:
             self._check_package(name, at)
-            self._check_inner(path, at, "the script's path in the package")
+            self._check_inner(path, at, "'script' after PACKAGE:")
             return PackageScript(name, path)
         file = beside(at, word)
         content = read_bytes(os.path.expanduser(file), self.problems, named_at=at) or b""
@@ -313,6 +313,6 @@ def place_problem(path: str) -> str | None:
 
 def slug(name: str) -> str:
     """A step's id, made from its name: ``Migrate database`` gives ``migrate_database``; empty if nothing is left."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     found = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     return f"step_{found}" if found[:1].isdigit() else found
