@@ -32,10 +32,9 @@ def target_outcome(schedule: Schedule, target: str) -> Outcome:
     """One target's steps as one outcome."""
     if target in schedule.lost:
         return schedule.lost[target]
-    if target in schedule.unfinished:
+    if schedule.is_unfinished(target):
         return Outcome.SKIPPED
-    seen = {outcome for (_, name), outcome in schedule.outcomes.items() if name == target}
-    return Outcome.CHANGED if Outcome.CHANGED in seen else Outcome.UNCHANGED
+    return Outcome.CHANGED if Outcome.CHANGED in schedule.outcomes_of(target) else Outcome.UNCHANGED
 
 
 def exit_code(ends: Sequence[TargetResult], *, interrupted: bool = False) -> ExitCode:
@@ -62,7 +61,7 @@ def _reason(schedule: Schedule, target: str, outcome: Outcome) -> str:
         case Outcome.UNREACHABLE if target in schedule.plan.unreachable:
             return schedule.plan.unreachable[target]
         case Outcome.SKIPPED:
-            begun = any(name == target and done is Outcome.CHANGED for (_, name), done in schedule.outcomes.items())
+            begun = Outcome.CHANGED in schedule.outcomes_of(target)
             return "not finished: the run stopped before" if begun else "not started"
         case Outcome.UNCHANGED:
             return "nothing to do"

@@ -55,6 +55,11 @@ class Ledger:
         """No new target is started any more."""
         return self.halted is not None or self.interrupted
 
+    @property
+    def mark(self) -> tuple[int, bool, bool]:
+        """Changes whenever a verdict on a step that waits may have changed."""
+        return len(self.lost), self.stopped, self.interrupted
+
     def halt(self, reason: str) -> None:
         """The first reason stays."""
         self.halted = self.halted or reason

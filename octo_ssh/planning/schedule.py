@@ -53,6 +53,7 @@ class Schedule:
         self.plan = plan
         self.ledger = Ledger(plan)
         self._stages: list[StageAtWork] = [at_work(stage) for stage in stages(plan)]
+        self._leaves = leaves(plan)
         self._running: dict[tuple[str, str], Leaf] = {}
         self._started: list[Start] = []
         self._settled: list[Settled] = []
@@ -132,13 +133,20 @@ class Schedule:
     @property
     def unfinished(self) -> tuple[str, ...]:
         """Targets that are well, but on which something due was not started."""
-        missing = {
-            target
-            for leaf in leaves(self.plan)
-            for target, planned in leaf.step.planned.items()
-            if planned.due and (leaf.id, target) not in self.ledger.outcomes and target not in self.ledger.lost
-        }
-        return tuple(name for name in self.plan.targets if name in missing)
+        return tuple(name for name in self.plan.targets if self.is_unfinished(name))
+
+    def is_unfinished(self, target: str) -> bool:
+        """The target is well, but something that is due there has not ended."""
+        return target not in self.ledger.lost and any(
+            leaf.planned(target).due and (leaf.id, target) not in self.ledger.outcomes
+            for leaf in self._leaves
+            if target in leaf.step.planned
+        )
+
+    def outcomes_of(self, target: str) -> frozenset[Outcome]:
+        """How the steps ended there, so far."""
+        ends = (self.ledger.outcomes.get((leaf.id, target)) for leaf in self._leaves)
+        return frozenset(end for end in ends if end is not None)
 
     @property
     def run_outcome(self) -> str:

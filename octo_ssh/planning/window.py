@@ -45,11 +45,16 @@ class Row:
 
     stage: Together
     pending: list[str]
+    _mark: object = None
 
     def pump(self, hands: Hands) -> None:
         leaf = self.stage.leaf
+        is_news, self._mark = self._mark != hands.ledger.mark, hands.ledger.mark
         still: list[str] = []
-        for target in self.pending:
+        for index, target in enumerate(self.pending):
+            if not is_news and hands.running(leaf) >= leaf.step.max_parallel:
+                still += self.pending[index:]
+                break
             verdict = hands.ledger.verdict(leaf, target)
             if verdict is Verdict.GO and hands.ledger.carried_out(leaf, target):
                 if hands.running(leaf) < leaf.step.max_parallel:
@@ -85,6 +90,7 @@ class Window:
     _canaries_left: int = 0
     _opened: bool = False
     """The canary is behind us, or there was none."""
+    _mark: object = None
 
     @classmethod
     def over_targets(cls, stage: Sliding) -> Window:
@@ -130,11 +136,22 @@ class Window:
                     busy = True
             self._thin_out(hands)
             while self._may_take():
-                self._take(self.queue.popleft(), hands.ledger)
+                self._take(self.queue.popleft())
                 busy = True
 
     def _thin_out(self, hands: Hands) -> None:
         """Let go of who will not enter: out of the run, too late, or nothing to do there."""
+        ledger = hands.ledger
+        if self._mark != ledger.mark:
+            self._mark = ledger.mark
+            self._let_go(hands)
+        if not self.queue or ledger.stopped:
+            for slot in list(self.waits):
+                self.waited(slot)
+        if not self.queue and not self._canaries:
+            self._opened = True
+
+    def _let_go(self, hands: Hands) -> None:
         ledger, keep = hands.ledger, deque[str]()
         for target in self.queue:
             verdict = ledger.may_enter(self.stage.group, self.stage.above, target)
@@ -145,20 +162,13 @@ class Window:
             for leaf in mine:
                 hands.settle(leaf, target, verdict)
         self.queue = keep
-        if not keep or ledger.stopped:
-            for slot in list(self.waits):
-                self.waited(slot)
-        if not keep and not self._canaries:
-            self._opened = True
 
     def _may_take(self) -> bool:
         return bool(self.queue and self._free and GATE not in self.waits and (self._opened or self._canaries_left > 0))
 
-    def _take(self, target: str, ledger: Ledger) -> None:
+    def _take(self, target: str) -> None:
         self.inside[target] = self._free.pop(0)
         self._at[target] = 0
-        for group in (*self.stage.above, self.stage.group):
-            ledger.entered[group.step.id].add(target)
         if not self._opened:
             self._canaries_left -= 1
             self._canaries.add(target)

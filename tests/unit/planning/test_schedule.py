@@ -289,6 +289,16 @@ def test_a_group_for_failures_is_for_targets_that_failed_and_counts_success_with
     assert play(schedule, fails(("one", "a"))) == [("one", "a"), ("one", "b"), ("dump", "a"), ("mail", "a")]
 
 
+def test_a_target_that_had_a_slot_but_had_not_begun_does_not_begin_after_a_halt() -> None:
+    cleanup = group("cleanup", when=When.ALWAYS)
+    window = Window(2, 0, 0, 0.0)
+    schedule = Schedule(run_plan(row(cleanup, due(run("one"), "ab", max_parallel=1), window=window)))
+    assert names(schedule.ready()) == [("one", "a")]
+    schedule.finished("one", "a", BAD)
+    assert schedule.ready() == ()
+    assert schedule.done
+
+
 # Interrupts.
 
 

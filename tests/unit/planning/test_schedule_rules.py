@@ -82,7 +82,7 @@ class Film:
 
 
 @given(plans(), st.randoms(use_true_random=False), st.integers(0, 3), st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_what_must_hold_whatever_happens(plan: RunPlan, chance: random.Random, badness: int, disturbed: bool) -> None:
     film = play(plan, chance, badness, disturbed=disturbed)
     no_step_begins_twice(film)
