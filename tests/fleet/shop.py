@@ -23,6 +23,10 @@ WantedBy=multi-user.target
 """
 """busybox httpd goes into its folder once, at start: without a restart it serves the release before."""
 
+CAREFUL = "{window: 50%, canary: 1, max_failures: 1}"
+ALL_AT_ONCE = "{window: 100%, max_failures: 100%}"
+"""So that a bad release reaches every target."""
+
 PLAN = f"""\
 version: 1
 project: shop
@@ -38,7 +42,7 @@ steps:
     run: test -d "$OCTO_RELEASE_DIR/www" && echo "preparing $OCTO_RELEASE on $OCTO_TARGET"
   - name: Roll out
     on: [web]
-    rolling: {{window: 50%, canary: 1, max_failures: 1}}
+    rolling: {CAREFUL}
     steps:
       - name: Deploy shop
         package: shop
@@ -47,7 +51,7 @@ steps:
         shared: [var/uploads]
         configure: [config/shop.conf]
         activate: sudo systemctl restart shop
-        verify: {{http: "http://127.0.0.1:{PORT}/healthz", contains: "ok ${{{{ release }}}}", within: 10s, every: 200ms}}
+        verify: {{http: "http://127.0.0.1:{PORT}/healthz", contains: "ok ${{{{ release }}}}", within: 10s, every: 1s}}
   - name: Smoke test
     on: [web]
     check: {{command: [curl, -fsS, "http://127.0.0.1:{PORT}/healthz"], within: 10s}}
