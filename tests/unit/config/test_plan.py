@@ -35,7 +35,7 @@ from octo_ssh.model.values import EnvSource, Scope, Scoped, SecretRef, Template
 
 HEADER = "version: 1\nproject: shop\n"
 
-# The example of SPEC section 4, word for word.
+# The example of SPEC section 4.
 SPEC_EXAMPLE = """\
 version: 1
 project: shop
@@ -81,7 +81,7 @@ steps:
         package: shop
         to: /srv/shop               # default: <root>/apps/<project>/<environment or default>/<package>
         keep: 3                     # releases kept beside the current one; failed ones do not count
-        shared: [var/uploads]       # one copy for all releases: linked to <to>/shared/var/uploads, seeded from the first
+        shared: [var/uploads]       # one copy for all releases: linked to <to>/shared/var/uploads, seeded from the 1st
         configure: ["config/*.conf"]    # files of the package that are templates; no match is an error
         activate: sudo systemctl restart shop
         verify: {http: "http://127.0.0.1:${{ app_port }}/healthz", contains: ok, within: 30s}
@@ -293,8 +293,8 @@ def test_every_other_key_of_a_step_is_read() -> None:
             at(7, 3),
             on=("!web",),
             allow_empty=True,
-            when=Template("${{ x }}", at(10, 9)),
-            env={"A": Template("${{ b }}", at(12, 12)), "T": SecretRef(EnvSource("T"), at(12, 35))},
+            when=Template("${{ x }}", at(11, 9)),
+            env={"A": Template("${{ b }}", at(13, 12)), "T": SecretRef(EnvSource("T"), at(13, 36))},
             timeout_s=3600.0,
             retry=Retry(2, 0.5),
             max_parallel=3,
@@ -307,7 +307,7 @@ def test_every_other_key_of_a_step_is_read() -> None:
     [
         ("Migrate database", "migrate_database"),
         ("  Tell -- us! ", "tell_us"),
-        ("Größe prüfen", "große_prufen".replace("ß", "")),
+        ("Größe prüfen", "grosse_prufen"),
         ("1. Drain", "step_1_drain"),
         ("部署", ""),
     ],
@@ -327,18 +327,17 @@ def test_no_line_of_the_example_can_be_missing_or_broken_without_being_told(line
 @pytest.mark.usefixtures("here")
 def test_a_script_that_is_too_large_is_refused() -> None:
     Path("big").write_text("x" * ((1 << 20) + 1))
-    with pytest.raises(FileErrors, match="plan.yaml:4:21: the script is larger than 1 MiB: put it into a package"):
+    with pytest.raises(FileErrors, match="4:21: the script is larger than 1 MiB: put it into a package"):
         load(HEADER + "steps:\n- {name: a, script: big}\n")
 
 
 @pytest.mark.usefixtures("here")
 def test_groups_nested_as_deep_as_a_document_may_be_are_read_or_refused() -> None:
-    text = (
-        HEADER + "steps: " + "[{name: g%d, steps: " * 45 % tuple(range(45)) + "[{name: a, run: x}]" + "}]" * 45 + "\n"
-    )
-    assert len(load(text).walk()) == 46
-    text = (
-        HEADER + "steps: " + "[{name: g%d, steps: " * 99 % tuple(range(99)) + "[{name: a, run: x}]" + "}]" * 99 + "\n"
-    )
+    assert len(load(nested(45)).walk()) == 46
     with pytest.raises(FileErrors, match="nested more than 100 deep"):
-        load(text)
+        load(nested(99))
+
+
+def nested(depth: int) -> str:
+    opening = "".join(f"[{{name: g{number}, steps: " for number in range(depth))
+    return f"{HEADER}steps: {opening}[{{name: a, run: x}}]{'}]' * depth}\n"
