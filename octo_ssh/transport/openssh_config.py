@@ -120,11 +120,16 @@ class _Reading:
             if line.words[0] not in listed:
                 listed.append(line.words[0])
         elif line.keyword in _PROXY:
-            # The first of the two decides, also with "none".
-            if not _PROXY & self.single.keys():
+            if not self._proxy_is_decided(line.keyword):
                 self.single[line.keyword] = _Said(line.words[0], line.position, line.words)
         else:
             self.single.setdefault(line.keyword, _Said(line.words[0], line.position, line.words))
+
+    def _proxy_is_decided(self, option: str) -> bool:
+        """The first of the two wins; but after ``ProxyJump none`` a ProxyCommand still counts, as in OpenSSH."""
+        if option == "proxycommand" and (self.get("proxyjump") or "").lower() == "none":
+            return "proxycommand" in self.single
+        return bool(_PROXY & self.single.keys())
 
     def _host_matches(self, patterns: Sequence[str]) -> bool:
         return matches_patterns(self.host, patterns)
