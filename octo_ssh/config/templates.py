@@ -263,6 +263,8 @@ def _run(source: str, names: Mapping[str, Any], reveal: Reveal | None, position:
     if (simple := _NAME.fullmatch(source)) and simple[1] not in _WORDS:
         if simple[1] in names:
             value = names[simple[1]]
+            if isinstance(value, Mapping):
+                value = dict(value)
             return _reveal_all(value, reveal) if reveal else value
         raise TemplateProblem(position, undefined_message(simple[1], names))
     from octo_ssh.config import expressions

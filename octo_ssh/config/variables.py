@@ -49,10 +49,7 @@ class _Chosen:
 
 
 class Scopes:
-    """The variables of a plan in an environment, for every target and step.
-
-    ``release`` is what the command line says; where it is None, the plan's.
-    """
+    """The variables of a plan in an environment, for every target and step."""
 
     def __init__(
         self,
@@ -60,13 +57,10 @@ class Scopes:
         plan: ReleasePlan,
         environment: str | None,
         command_line: Mapping[str, Value],
-        *,
-        release: str | None = None,
     ) -> None:
         self._inventory = inventory
         self._environment = environment
         self._plan = plan
-        self._release = release if release is not None else plan.release
         self._paths = dict(step_paths(plan.steps))
         self._definitions = tuple(collect(inventory, plan, environment, command_line))
         self._everywhere = frozenset(definition.name for definition in self._definitions)
@@ -121,7 +115,7 @@ class Scopes:
 
     def _builtins(self, target: str | None) -> dict[str, Any]:
         known: dict[str, Any] = {
-            "release": self._release,
+            "release": self._plan.release,
             "project": self._plan.project,
             "environment": self._environment,
             "target": target,

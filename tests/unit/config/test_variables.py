@@ -358,3 +358,11 @@ def test_what_is_the_same_for_all_targets_can_be_asked_without_one() -> None:
     scopes = World(inventory={"x": 1}, web={"y": 1}, web_01={"x": 2}).scopes()
     assert value(scopes, "x", target=None, step=None) == 1
     assert "y" not in scopes.values(target=None)
+
+
+def test_all_variables_at_once_are_a_plain_map() -> None:
+    names = World(plan={"Project.Color": "red", "n": template("${{ 1 + 1 }}")}).scopes().names(target="web-01")
+    for text in ("${{ vars }}", "${{ vars or 0 }}"):
+        found = render(template(text), names)
+        assert type(found) is dict
+        assert found == {"Project.Color": "red", "n": 2}
