@@ -22,10 +22,11 @@ from octo_ssh.operations.roster import call, outcome_of, visit
 from octo_ssh.remote.observe import Health, facts, observe_places
 from octo_ssh.transport.session import Observer
 
-NEEDED = frozenset(
-    """cat chmod cp cut find grep gzip head id kill ln mkdir mv readlink rm setsid sha256sum sleep sort stat sync tail tar
-    tr uname uniq wc""".split()
+_TOOLS = (
+    "cat chmod cp cut find grep gzip head id kill ln mkdir mv readlink rm setsid sha256sum sleep sort stat sync tail "
+    "tar tr uname uniq wc"
 )
+NEEDED = frozenset(_TOOLS.split())
 """Programs without which a target takes no release (SPEC section 7)."""
 _PACKAGES = {"setsid": "util-linux", "find": "findutils", "grep": "grep", "tar": "tar", "gzip": "gzip"}
 _FEW_BYTES, _SOME_BYTES, _FEW_INODES = 100 << 20, 1 << 30, 10_000

@@ -82,7 +82,8 @@ async def _observe(loaded: Loaded, target: Target, wanted: tuple[Place, ...], se
     for user, requests in by_user.items():
         looking = observe_places(seen.facts.root, project, environment, requests)
         sudo = await _sudo(loaded, target, seen.facts.user, user)
-        found.update(await session.observe(looking, sudo=sudo, timeout_s=_TIMEOUT_S))
+        more = await session.observe(looking, sudo=sudo, timeout_s=_TIMEOUT_S)
+        found.update(more)
     return replace(seen, packages=found)
 
 
