@@ -234,8 +234,9 @@ class _State:
 def _refuse_foreign(scene: Scene, step: Step, target: str, place: PackagePlace) -> None:
     match place.place:
         case Place.FOREIGN:
-            owner = f"belongs to {place.owner}" if place.owner else "is not a place of octo-ssh"
-            scene.refusals.append(f"{target}: {place.to} {owner}: choose another 'to' for '{step.name}'")
+            owner = f" ({place.owner})" if place.owner else ""
+            said = f"{target}: {place.to} is not this project's{owner}: choose another 'to' for '{step.name}'"
+            scene.refusals.append(said)
         case Place.UNREADABLE:
             scene.refusals.append(
                 f"{target}: {place.to} cannot be looked into by {scene.sudo_user(step, target) or 'the login'}; "

@@ -249,7 +249,7 @@ def test_a_url_on_a_target_with_neither_curl_nor_wget_refuses_the_run() -> None:
 
 
 def test_a_place_of_somebody_else_refuses_the_run_and_names_the_owner() -> None:
-    with pytest.raises(Refused, match="web-1: /srv/shop belongs to crm in production"):
+    with pytest.raises(Refused, match=r"web-1: /srv/shop is not this project's \(crm in production\)"):
         decide(at(place(place=Place.FOREIGN, owner="crm in production"))).plan()
 
 
