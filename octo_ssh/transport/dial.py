@@ -71,7 +71,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 async def resolve(host: str, port: int, *, family: socket.AddressFamily, timeout_s: float) -> list[Address]:
     """The addresses of a host, as the system orders them. Raises DialError."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UnicodeError):
         return _addresses(host, port, family, socket.AI_NUMERICHOST)
     try:
         async with asyncio.timeout(timeout_s):

@@ -24,7 +24,9 @@ _READ_BYTES = 1024 * 1024
 _WINDOW_BYTES = 4 * 1024 * 1024
 _UNSENT_BYTES = 1024 * 1024
 """What may wait for the network before a sender has to wait too."""
-_END_TIMEOUT_S = 2.0
+_END_TIMEOUT_S = 1.0
+_AFTERGLOW_S = 0.25
+_AFTERGLOW_TRIES = 6
 
 
 class SshSession:
@@ -35,6 +37,7 @@ class SshSession:
         self._options = options
         self._on_close = on_close
         self._shells = _Shells(options.shells)
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -63,6 +66,7 @@ class SshSession:
             self._closed = True
             self._on_close()
             await self._link.close()
+            await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _run(
         self,
@@ -81,14 +85,26 @@ class SshSession:
     @contextlib.asynccontextmanager
     async def _shell(self) -> AsyncIterator[SshPipe]:
         """A fresh ``sh -s``, when one may be had. Raises ConnectionLost, TargetTimeout, RemoteError."""
-        async with self._shells.turn():
+        await self._shells.enter()
+        try:
             pipe = await self._open()
-            try:
-                yield pipe
-            finally:
-                await pipe.close()
+        except BaseException:
+            self._shells.leave()
+            raise
+        try:
+            yield pipe
+        finally:
+            # Nobody waits for the end of a shell that has answered; its place is taken until then.
+            ending = asyncio.create_task(pipe.end())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        self._shells.leave()
 
     async def _open(self) -> SshPipe:
+        patience = _AFTERGLOW_TRIES
         while True:
             try:
                 async with asyncio.timeout(self._options.channel_s):
@@ -100,8 +116,12 @@ class SshSession:
             except asyncssh.ChannelOpenError as error:
                 if self._link.connection.is_closed():
                     raise _lost(self._link) from None
-                # The target's MaxSessions is lower than we thought: wait until one of ours ends, and remember.
+                # The target's MaxSessions is lower than we thought: wait until one of ours ends, and remember. sshd
+                # counts a shell for a moment longer than we do.
                 if not await self._shells.fewer():
+                    patience -= 1
+                    await asyncio.sleep(_AFTERGLOW_S)
+                if not patience:
                     raise RemoteError(
                         f"{self.target}: sshd opens no shell: {error.reason}",
                         hint="MaxSessions, ForceCommand, or the account's restrictions in sshd_config decide",
@@ -156,11 +176,17 @@ class SshPipe:
         return status if status is not None and status >= 0 else None
 
     async def close(self) -> None:
-        self._channel.abort()
-        # sshd counts a shell against MaxSessions until it has answered the close.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_TIMEOUT_S):
-                await self._channel.wait_closed()
+        """Let it end: ``end`` does the rest."""
+        await self.write_eof()
+
+    async def end(self) -> None:
+        """Wait a moment for the shell to end by itself, then drop it. sshd counts it against MaxSessions until then."""
+        for _ in range(2):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END_TIMEOUT_S):
+                    await self._channel.wait_closed()
+                    return
+            self._channel.abort()
 
     async def _read(self, reading: Awaitable[bytes]) -> bytes:
         try:
@@ -175,36 +201,37 @@ class _Shells:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._running = 0
-        self._changed = asyncio.Condition()
+        self._waiting: list[asyncio.Future[None]] = []
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._running < self._limit)
-            self._running += 1
-        try:
-            yield
-        finally:
-            await asyncio.shield(self._leave())
+    async def enter(self) -> None:
+        while self._running >= self._limit:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            finally:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+        self._running += 1
+
+    def leave(self) -> None:
+        self._running -= 1
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
 
     async def fewer(self) -> bool:
-        """The one that has the turn was refused: wait until another ends. False when there is no other."""
-        async with self._changed:
-            others = self._running - 1
-            if others < 1:
-                return False
-            self._limit = min(self._limit, others)
-            self._running -= 1
-            try:
-                await self._changed.wait_for(lambda: self._running < self._limit)
-            finally:
-                self._running += 1
-            return True
-
-    async def _leave(self) -> None:
-        async with self._changed:
-            self._running -= 1
-            self._changed.notify_all()
+        """One that has entered was refused: wait until another leaves. False, at once, when there is no other."""
+        if self._running < 2:
+            return False
+        self._limit = min(self._limit, self._running - 1)
+        self._running -= 1
+        try:
+            await self.enter()
+        except BaseException:
+            self._running += 1
+            raise
+        return True
 
 
 def _lost(link: Link) -> ConnectionLost:

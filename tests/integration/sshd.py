@@ -143,6 +143,9 @@ class Sshd:
             "LogLevel": "VERBOSE",
             "SetEnv": f'HOME="{self.home}"',
         }
+        # sshd takes the last MaxStartups, unlike the first of everything else.
+        if "maxstartups" in extra.lower():
+            del own["MaxStartups"]
         lines = [extra.strip(), *(f"{key} {value}" for key, value in own.items())]
         (self.folder / "sshd_config").write_text("\n".join(lines) + "\n")
 
