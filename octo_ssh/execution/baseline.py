@@ -67,19 +67,22 @@ def paid(baseline: Baseline, *, step: str, what: str) -> Baseline:
 
 
 def package_succeeded(
-    baseline: Baseline, *, step: str, package: str, release: str, state: PackageBaseline, keep: tuple[str, ...]
+    baseline: Baseline, *, step: str, release: str, state: PackageBaseline, keep: tuple[str, ...]
 ) -> Baseline:
-    """The package's new release is current, active and verified."""
-    before = baseline.packages.get(package)
+    """The new release of a package step is current, active and verified. A place has one memory, whatever its step
+    was called before.
+    """
+    before = next((package for package in baseline.packages.values() if package.to == state.to), None)
+    elsewhere = {name: package for name, package in baseline.packages.items() if package.to != state.to}
     history = () if before is None else before.history
-    if before is not None and before.folder != state.folder and before.to == state.to:
+    if before is not None and before.folder != state.folder:
         history = (before.folder, *history)
     history = tuple(dict.fromkeys(name for name in history if name in keep and name != state.folder))
     after = settled(baseline, release, step)
     return replace(
         after,
         release=release,
-        packages={**after.packages, package: replace(state, history=history)},
+        packages={**elsewhere, step: replace(state, history=history)},
         owed=tuple(debt for debt in after.owed if debt.step != step),
     )
 

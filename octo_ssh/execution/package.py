@@ -45,9 +45,9 @@ class Deployment:
         if failure is None:
             await self._succeeded(fingerprint)
             return StepEnd(Outcome.CHANGED, f"now at {work.folder}")
-        if not work.switch:
+        if not (work.switch or work.previous):
             await self._tell("step ended", outcome="failed", after=self.hold.baseline)
-            return StepEnd(Outcome.FAILED, failure.reason, failure.status, failure.tail)
+            return failure
         return await self._go_back(failure)
 
     async def _switch(self, folder: str) -> str:
@@ -94,7 +94,6 @@ class Deployment:
         after = baseline.package_succeeded(
             self.hold.baseline,
             step=self.step.id,
-            package=work.package,
             release=self._release,
             state=state,
             keep=work.keep,

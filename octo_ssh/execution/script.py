@@ -58,19 +58,19 @@ def script_text(work: ScriptWork) -> str:
 def environment(work: ScriptWork, context: RunContext) -> Mapping[str, str | Secret]:
     """Every variable of a script (SPEC section 4, "Environment of a script")."""
     env = {name: _value(value, context) for name, value in work.env.items()}
-    for package, folder in work.release_dirs.items():
-        env[f"OCTO_RELEASE_DIR_{shell_name(package).upper()}"] = folder
-    if len(work.release_dirs) == 1:
-        env["OCTO_RELEASE_DIR"] = next(iter(work.release_dirs.values()))
     return {**env, "OCTO_RUN": context.identity.run, "OCTO_RUN_OUTCOME": context.run_outcome()}
 
 
 def moved(work: ScriptWork, *, package: str, folder: str, release: str) -> ScriptWork:
     """The same script for another release folder of the package: to activate the one that is returned to."""
     was = work.release_dirs.get(package)
+    env = {
+        name: folder if name.startswith("OCTO_RELEASE_DIR") and value == was else value
+        for name, value in work.env.items()
+    }
     return replace(
         work,
-        env={**work.env, "OCTO_RELEASE": release},
+        env={**env, "OCTO_RELEASE": release},
         cwd=folder if work.cwd == was else work.cwd,
         release_dirs={**work.release_dirs, package: folder},
     )

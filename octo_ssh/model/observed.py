@@ -171,6 +171,7 @@ class Baseline:
     release: str | None = None
     """The release that became current last."""
     packages: Mapping[str, PackageBaseline] = field(default_factory=dict)
+    """By package step id."""
     done: Mapping[str, Done] = field(default_factory=dict)
     """By digest. Those of other releases are dropped when a release becomes current."""
     failed_checks: frozenset[str] = frozenset()

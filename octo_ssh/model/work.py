@@ -35,7 +35,7 @@ class ScriptWork:
     cwd: str | None
     """None: the run's work folder. Relative: to the login's home."""
     release_dirs: Mapping[str, str]
-    """By package name: the release folder of this run; exported as OCTO_RELEASE_DIR_*."""
+    """By package name: the release folder of this run."""
     sudo_user: str | None
     timeout_s: float
     digest: str
@@ -155,6 +155,8 @@ class RunPlan:
     """Every target of the run, in inventory order."""
     steps: tuple[PlannedStep, ...]
     max_failures: int
+    max_parallel: int = 50
+    """Targets at once, where no step says less."""
     unreachable: Mapping[str, str] = field(default_factory=dict)
     """Targets that could not be reached, with the reason."""
     skip_unreachable: bool = False

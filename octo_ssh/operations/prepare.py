@@ -5,6 +5,7 @@ nothing on any target.
 from __future__ import annotations
 
 import asyncio
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,7 @@ class Prepared:
     """Targets that were reached but could not be observed, with the reason."""
     configured: dict[tuple[str, str], Configured] = field(default_factory=dict)
     """By step id and target."""
+    _alike: dict[tuple[str, ...], Manifest] = field(default_factory=dict)
 
     async def look(self, names: tuple[str, ...]) -> None:
         """Observe targets (again) and settle every doubt about them."""
@@ -100,8 +102,10 @@ class Prepared:
         )
         found: dict[str, PackagePlace] = dict(seen.packages)
         for user, requests in by_user.items():
+            # ``~`` is the login's home, whoever looks
+            there = [replace(request, to=_absolute(request.to, seen.facts.home)) for request in requests]
             more = await session.observe(
-                observe_places(seen.facts.root, plan.project, self.loaded.environment, requests),
+                observe_places(seen.facts.root, plan.project, self.loaded.environment, there),
                 sudo=self.sudo(target, seen, user),
                 timeout_s=OBSERVE_TIMEOUT_S,
             )
@@ -144,13 +148,16 @@ class Prepared:
         package = self.packages[place.package]
         assert isinstance(step.kind, PackageStep)
         paths = configured_paths(package.manifest, step.kind.configure)
-        return configure(
+        made = configure(
             package.manifest,
             {path: package.read(path) for path in paths},
             step,
             self.loaded.scopes.names(target=target, step=step),
             self.loaded.secrets.reveal,
         )
+        # Targets that are configured alike share one manifest, which is then hashed once.
+        key = (step.id, *(made.manifest.entries[path].sha256 for path in paths))
+        return replace(made, manifest=self._alike.setdefault(key, made.manifest))
 
     def _step(self, step_id: str) -> Step:
         return next(step for step in self.loaded.plan.walk() if step.id == step_id)
@@ -161,6 +168,12 @@ class Prepared:
             return None
         password = target.become.password
         return Sudo(user, None if password is None else self.loaded.secrets.reveal(password))
+
+
+def _absolute(path: str, home: str) -> str:
+    if path == "~" or path.startswith("~/"):
+        path = path[2:]
+    return posixpath.join(home, path)
 
 
 def read(request: PlanRequest, surroundings: Surroundings) -> tuple[Loaded, RunOptions, Selection]:

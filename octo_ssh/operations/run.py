@@ -187,8 +187,7 @@ class Run:
         if not jobs:
             return set()
         self._tell(PhaseStarted("push"))
-        at_once = min(step.max_parallel for step in plan.walk())
-        ends = await push_all(context, jobs, at_once=at_once)
+        ends = await push_all(context, jobs, at_once=plan.max_parallel)
         for (_, target), end in ends.items():
             if isinstance(end, TargetError) and self._holds(target):
                 self._leave(target, end)

@@ -39,6 +39,7 @@ def make_plan(given: PlanInput) -> RunPlan:
         targets=targets,
         steps=tuple(_planned_step(scene, found, step, plan.max_parallel) for step in plan.steps),
         max_failures=failures(plan.max_failures, len(targets)),
+        max_parallel=plan.max_parallel,
         unreachable=gone,
         skip_unreachable=plan.skip_unreachable,
     )

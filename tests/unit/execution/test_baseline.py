@@ -57,12 +57,11 @@ def test_a_new_release_puts_the_one_before_first_in_the_history() -> None:
     after = baseline.package_succeeded(
         Baseline(packages={"shop": older}, owed=(DEBT,)),
         step="deploy",
-        package="shop",
         release="1.1",
         state=NEW,
         keep=("1.0", "0.9"),
     )
-    assert after.packages["shop"].history == ("1.0", "0.9")
+    assert after.packages["deploy"].history == ("1.0", "0.9")
     assert after.owed == ()
 
 
@@ -71,12 +70,11 @@ def test_the_history_never_names_the_current_folder() -> None:
     after = baseline.package_succeeded(
         Baseline(packages={"shop": older}),
         step="deploy",
-        package="shop",
         release="1.1",
         state=NEW,
         keep=("1.0", "1.1"),
     )
-    assert after.packages["shop"].history == ("1.0",)
+    assert after.packages["deploy"].history == ("1.0",)
 
 
 def test_going_back_owes_the_old_release_its_activation() -> None:
@@ -95,3 +93,18 @@ def test_a_check_is_remembered_as_passed_or_failed_never_both() -> None:
     assert failed.due == {"1": ("smoke",)}
     passed = baseline.check_ended(failed, step="smoke", release="1", passed=True)
     assert (passed.failed_checks, passed.passed_checks, passed.due) == (frozenset(), frozenset({"smoke"}), {})
+
+
+def test_a_step_with_a_new_name_takes_over_the_memory_of_its_place() -> None:
+    after = baseline.package_succeeded(
+        Baseline(packages={"old_name": OLD}), step="deploy", release="1.1", state=NEW, keep=("1.0",)
+    )
+    assert set(after.packages) == {"deploy"}
+    assert after.packages["deploy"].history == ("1.0",)
+
+
+def test_one_package_at_two_places_is_remembered_twice() -> None:
+    other = PackageBaseline(to="/srv/other", folder="1.1", manifest_sha256="b", fingerprint="z")
+    first = baseline.package_succeeded(Baseline(), step="deploy", release="1.1", state=NEW, keep=())
+    both = baseline.package_succeeded(first, step="deploy_other", release="1.1", state=other, keep=())
+    assert set(both.packages) == {"deploy", "deploy_other"}
