@@ -180,7 +180,7 @@ class ReplyParser:
         if end:
             self.status = int(end.group(1))
             return
-        if not _NAME.match(marker) or len(self._sections) >= MAX_SECTIONS:
+        if marker in (b"up", b"end") or not _NAME.match(marker) or len(self._sections) >= MAX_SECTIONS:
             raise ValueError(f"not a marker of a reply: {marker[:_MAX_MARKER_BYTES]!r}")
         self._name = marker.decode("ascii")
 

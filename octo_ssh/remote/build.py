@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import enum
 import gzip
+import re
 from collections.abc import Iterator
 
 from octo_ssh.model.manifest import Kind, Manifest
 from octo_ssh.model.observed import Tree
 from octo_ssh.model.program import Acting, FileInput, Input, Reply
 from octo_ssh.packages.bundle import Bundle
-from octo_ssh.packages.delta import Difference, is_simple
+from octo_ssh.packages.delta import Difference
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.source import body
 from octo_ssh.remote.trees import parse_tree
+
+_ODD_BYTE = re.compile(rb"[^A-Za-z0-9_./-]")
 
 
 class Supply(enum.Enum):
@@ -90,11 +93,12 @@ def _text(manifest: Manifest, difference: Difference) -> bytes:
 
 
 def _odd_folders(manifest: Manifest) -> Iterator[bytes]:
-    """Folders that their owner may not write to: opened while they are filled, innermost closed first."""
+    """Folders that their owner may not write to: ``mode path``, innermost first, odd bytes of the path in octal."""
     for path in sorted(manifest.entries, reverse=True):
         entry = manifest.entries[path]
-        if entry.kind is Kind.DIR and entry.mode & 0o300 != 0o300 and is_simple(path):
-            yield f"{entry.mode:04o} {path}".encode("ascii")
+        if entry.kind is Kind.DIR and entry.mode & 0o700 != 0o700:
+            raw = path.encode("utf-8", "surrogateescape")
+            yield f"{entry.mode:04o} ".encode("ascii") + _ODD_BYTE.sub(lambda byte: b"\\0%03o" % byte[0][0], raw)
 
 
 def _tree(reply: Reply) -> Tree:

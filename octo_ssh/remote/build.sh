@@ -1,7 +1,7 @@
 # Lay a release out beside its place, complete and configured; `commit` gives it its name.
 # Words: to root project environment folder base manifest-sha256 bundle-sha256 gz|zst store|input
 #   total-bytes text-bytes configured-bytes lines-out lines-in copies odd-folders shared… (with a leading 1: to be seeded)
-# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
+# shellcheck shell=sh disable=SC2016,SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 022
 absolute "$1"
 o_to=$o_at
@@ -38,6 +38,12 @@ unbroken() {
 	[ -e "$o_scratch/broke" ] || return 0
 	fail "$1: $(cat "$o_scratch"/*.said 2>/dev/null | head -c 4000)"
 }
+
+# A tar into the release. busybox's tar applies the umask to what the archive says; nobody else can enter $o_part yet.
+extract() (
+	umask 0
+	tar -xpof - -C "$o_part" || broke
+)
 
 # Nobody else's place, and ours from now on.
 claim() {
@@ -120,9 +126,17 @@ copy_unchanged() {
 		from=$1 into=$2 scratch=$3
 		shift 3
 		{ tar -cf - -C "$from" -- "$@" 2>>"$scratch/from.said" || : >"$scratch/broke"; } |
-			{ tar -xpof - -C "$into" 2>>"$scratch/to.said" || : >"$scratch/broke"; }
+			{ umask 0; tar -xpof - -C "$into" 2>>"$scratch/to.said" || : >"$scratch/broke"; }
 		' sh "$o_base" "$o_part" "$o_scratch" 2>"$o_scratch/batch.said" || broke
 	unbroken "files cannot be copied from $o_base"
+}
+
+# Folders that their owner may not write to: $1 is u+rwx while they are filled, empty for what the manifest says.
+set_odd_folders() {
+	while read -r o_mode o_name; do
+		o_name=$(printf '%b.' "$o_name")
+		try "a folder's mode cannot be set" chmod "${1:-$o_mode}" "$o_part/${o_name%.}"
+	done <"$o_scratch/odd"
 }
 
 # What was sent.
@@ -130,21 +144,18 @@ unpack() {
 	case $o_packed in
 	zst) zstd -dcq --long=31 <"$o_store" 2>"$o_scratch/from.said" || broke ;;
 	*) gzip -dc <"$o_store" 2>"$o_scratch/from.said" || broke ;;
-	esac | { tar -xpof - -C "$o_part" 2>"$o_scratch/to.said" || broke; }
+	esac | extract 2>"$o_scratch/to.said"
 	unbroken "the release cannot be unpacked to $o_part"
 }
 
 # Files that only moved, then those configured for this target.
 add_rest() {
-	while read -r o_mode o_name; do
-		try "$o_part/$o_name" chmod u+rwx "$o_part/$o_name"
-	done <"$o_scratch/odd"
 	while IFS= read -r o_from && IFS= read -r o_name; do
 		try "a file cannot be copied from $o_base" cp -p -- "$o_base/$o_from" "$o_part/$o_name"
 	done <"$o_scratch/copies"
 	[ "$o_configured" -eq 0 ] || {
 		tail -c "+$((o_text + 1))" "$o_scratch/input" | head -c "$o_configured" |
-			{ tar -xpof - -C "$o_part" || broke; }
+			extract
 	} 2>"$o_scratch/to.said"
 	unbroken 'configured files cannot be written'
 }
@@ -179,15 +190,17 @@ trap clean EXIT
 chmod -R u+rwX -- "$o_part" 2>/dev/null
 rm -rf -- "$o_scratch" "$o_part" "$o_part.json" "$o_to/releases/$o_folder" "$o_to/releases/$o_folder.json"
 try "$o_scratch cannot be made" mkdir -m 700 "$o_scratch"
-try "$o_part cannot be made" mkdir -m 755 "$o_part"
+try "$o_part cannot be made" mkdir -m 700 "$o_part"
 take_input
 make_manifest
-copy_unchanged
 unpack
+set_odd_folders u+rwx
+copy_unchanged
 add_rest
 for o_name; do share "$o_name"; done
 rm -rf -- "$o_part/.octo-ssh-seeds"
-while read -r o_mode o_name; do try "$o_part/$o_name" chmod "$o_mode" "$o_part/$o_name"; done <"$o_scratch/odd"
+set_odd_folders ''
+try "$o_part cannot be opened" chmod 755 "$o_part"
 if [ -e /sys/fs/selinux/enforce ] && command -v restorecon >/dev/null 2>&1; then
 	restorecon -RF "$o_part" >/dev/null 2>&1
 fi

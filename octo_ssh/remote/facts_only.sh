@@ -9,8 +9,4 @@ if command -v busctl >/dev/null 2>&1; then
 	busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
 		KillUserProcesses 2>/dev/null </dev/null
 fi
-mark sudo
-if command -v sudo >/dev/null 2>&1; then
-	if sudo -n true </dev/null >/dev/null 2>&1; then printf free; else printf asks; fi
-fi
 finish 0

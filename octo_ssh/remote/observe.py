@@ -21,6 +21,14 @@ from octo_ssh.model.program import Reading, Reply
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.source import body
 
+# fmt: off
+NEEDED_TOOLS = frozenset((
+    "cat", "chmod", "cp", "cut", "find", "grep", "gzip", "head", "id", "kill", "ln", "mkdir", "mv", "readlink", "rm",
+    "setsid", "sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "tr", "uname", "uniq", "wc", "xargs",
+))
+"""Programs without which a target cannot be deployed to; ``Facts.tools`` tells which are there."""
+# fmt: on
+
 _PLACES = ("place", "places")
 _SHOWN_OWNER_BYTES = 300
 
@@ -80,8 +88,6 @@ class Health:
     lease: Lease | None
     kills_user_processes: bool | None
     """logind ends what a login leaves behind; None where there is no logind."""
-    free_sudo: bool | None
-    """The login may use sudo without a password; None: there is no sudo, False: it would be asked, or may not."""
 
 
 def facts(root: str) -> Reading[Health]:
@@ -93,12 +99,11 @@ def facts(root: str) -> Reading[Health]:
 
 def _health(reply: Reply) -> Health:
     checked = replies.checked(reply)
-    linger, sudo = checked.section("linger").strip(), checked.section("sudo").strip()
+    linger = checked.section("linger").strip()
     return Health(
         facts=_facts(checked),
         lease=replies.lease(checked.section("lease"))[1],
         kills_user_processes={b"b true": True, b"b false": False}.get(linger),
-        free_sudo={b"free": True, b"asks": False}.get(sudo),
     )
 
 

@@ -19,6 +19,9 @@ _SUM = re.compile(rb"(\\?)([0-9a-f]{64}) [ *]")
 
 def parse_tree(group: Mapping[str, bytes]) -> Tree:
     """The tree in a group of sections. Raises ValueError for a listing that does not hang together."""
+    wanted = {"sums", "closed", *({"entries"} if "entries" in group else {"paths", "stats", "links"})}
+    if not wanted <= set(group):
+        raise ValueError(f"the listing lacks {', '.join(sorted(wanted - set(group)))}")
     found = list(_printed(_list(group["entries"])) if "entries" in group else _from_stat(group))
     if len(found) > MAX_ENTRIES:
         raise ValueError(f"the listing holds more than {MAX_ENTRIES} entries")

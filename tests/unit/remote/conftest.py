@@ -70,7 +70,5 @@ def make_machine(shell: str, home: Path, tools: dict[str, str]) -> Machine:
     home.mkdir()
     path = tools[shell]
     folder = path.split(":")[0]
-    session = LocalSession(
-        shell, shell=(f"{folder}/sh", "-s"), home=str(home), env={"PATH": path, "LANG": "C.UTF-8"}
-    )
+    session = LocalSession(shell, shell=(f"{folder}/sh", "-s"), home=str(home), env={"PATH": path, "LANG": "C.UTF-8"})
     return Machine(session, home, shell, path)

@@ -57,7 +57,9 @@ def tar_of(manifest: Manifest, items: Mapping[str, Item], files: Iterable[str]) 
     out = io.BytesIO()
     wanted = set(files)
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as tar:
-        for entry in sorted(manifest.entries.values(), key=lambda e: (e.kind is Kind.LINK, e.kind is Kind.FILE, e.path)):
+        for entry in sorted(
+            manifest.entries.values(), key=lambda e: (e.kind is Kind.LINK, e.kind is Kind.FILE, e.path)
+        ):
             info = tarfile.TarInfo(entry.path)
             info.mode = entry.mode
             match entry.kind:

@@ -8,14 +8,17 @@ import io
 import os
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE, run
 
 import pytest
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import PackagePlace, Place, PlaceRequest, Tree
-from octo_ssh.packages.bundle import configured_tar
+from octo_ssh.packages.bundle import Bundle, Compression, configured_tar
+from octo_ssh.packages.delta import difference
 from octo_ssh.remote.build import Supply, build
 from octo_ssh.remote.commit import commit
 from octo_ssh.remote.inspect import inspect
@@ -52,6 +55,10 @@ HOSTILE: dict[str, Item] = {
     "x" * 200: File(b"10"),
     f"x\n{'0' * 64}  ./y": File(b"a name that looks like a digest line"),
 }
+
+
+def inode(path: Path) -> int:
+    return path.stat().st_ino
 
 
 async def send(machine: Machine, release: Release) -> Received:
@@ -139,11 +146,15 @@ async def test_a_second_release_takes_what_it_can_from_its_base(machine: Machine
     assert release.difference.copies == (("moved/from here", "to/there"),)
     await deploy(machine, "2.0", items, base=("1.0", old))
     assert (machine.to / "releases/2.0/to/there").read_bytes() == b"m" * 5000
-    assert not os.path.samefile(machine.to / "releases/1.0/lib/big", machine.to / "releases/2.0/lib/big")
+    assert inode(machine.to / "releases/1.0/lib/big") != inode(machine.to / "releases/2.0/lib/big")
 
 
 async def test_configured_files_and_shared_places(machine: Machine) -> None:
-    items: dict[str, Item] = {**PLAIN, "var/uploads": Link("../../../shared/var/uploads"), "log": Link("../../shared/log")}
+    items: dict[str, Item] = {
+        **PLAIN,
+        "var/uploads": Link("../../../shared/var/uploads"),
+        "log": Link("../../shared/log"),
+    }
     manifest = manifest_of({**items, "config/app.conf": File(b"port=8080\n", 0o600)})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
@@ -153,8 +164,7 @@ async def test_configured_files_and_shared_places(machine: Machine) -> None:
             tar.addfile(info, io.BytesIO(content))
     plain = release_of(items, machine.home)
     with_seeds = release_of(items, machine.home, extra=_joined(gzip.decompress(plain.bundle.path.read_bytes()), packed))
-    release = Release(manifest, release_of({}, machine.home).difference, with_seeds.bundle)
-    release = Release(manifest, _fresh(manifest), with_seeds.bundle)
+    release = Release(manifest, difference(manifest, None), with_seeds.bundle)
     await send(machine, release)
     tree = await lay_out(
         machine,
@@ -172,12 +182,6 @@ async def test_configured_files_and_shared_places(machine: Machine) -> None:
     assert (machine.to / "releases/1.0/var/uploads/first").read_bytes() == b"seed"
 
 
-def _fresh(manifest: Manifest):  # type: ignore[no-untyped-def]
-    from octo_ssh.packages.delta import difference
-
-    return difference(manifest, None)
-
-
 def _joined(first: bytes, second: io.BytesIO) -> bytes:
     """Two tars as one."""
     out = io.BytesIO()
@@ -190,7 +194,10 @@ def _joined(first: bytes, second: io.BytesIO) -> bytes:
 
 
 async def test_folders_that_nobody_may_write_to_are_filled_all_the_same(machine: Machine) -> None:
-    first: dict[str, Item] = {"ro": Folder(0o555), "ro/in/deep": File(b"d" * 5000), "ro/in": Folder(0o555)}
+    if machine.shell == "busybox" and os.geteuid() != 0:
+        pytest.skip("busybox's tar cannot fill a folder that it has made read-only")
+    odd = "ro/with \\ and\nnewline \\n"
+    first: dict[str, Item] = {"ro": Folder(0o555), "ro/in/deep": File(b"d" * 5000), odd: Folder(0o511)}
     old = await deploy(machine, "1.0", first)
     await deploy(machine, "2.0", {**first, "ro/other": File(b"d" * 5000)}, base=("1.0", old))
     await machine.session.act(prune(str(machine.to), keep=()))
@@ -202,15 +209,16 @@ async def test_the_bundle_may_come_as_input(machine: Machine) -> None:
     assert await lay_out(machine, "1.0", release, supply=Supply.INPUT) == Tree(release.manifest.entries)
 
 
+def zstd_packed(program: str, raw: bytes) -> bytes:
+    return run([program, "-qc"], input=raw, stdout=PIPE, check=True).stdout
+
+
 async def test_zstd_bundles_are_unpacked_where_there_is_zstd(machine: Machine) -> None:
     zstd = shutil.which("zstd", path=machine.path)
     if zstd is None:
         pytest.skip("zstd is not there")
-    from octo_ssh.packages.bundle import Bundle, Compression
-    from backports import zstd as packer
-
     release = release_of(PLAIN, machine.home)
-    packed = packer.compress(gzip.decompress(release.bundle.path.read_bytes()))
+    packed = zstd_packed(zstd, gzip.decompress(release.bundle.path.read_bytes()))
     path = machine.home / "bundle.zst"
     path.write_bytes(packed)
     bundle = Bundle(path, hashlib.sha256(packed).hexdigest(), len(packed), Compression.ZSTD)
@@ -250,7 +258,7 @@ async def test_a_damaged_bundle_in_the_store_is_not_used(machine: Machine) -> No
 async def test_a_broken_archive_fails_with_the_tools_words_and_leaves_no_rubble(machine: Machine) -> None:
     release = release_of(PLAIN, machine.home, extra=b"this is no tar archive" * 100)
     await send(machine, release)
-    with pytest.raises(RemoteError, match="cannot be unpacked.*tar"):
+    with pytest.raises(RemoteError, match=r"cannot be unpacked.*tar"):
         await lay_out(machine, "1.0", release)
     assert os.listdir(machine.to / "releases") == []
 
@@ -355,7 +363,7 @@ async def test_current_is_switched_and_taken_away(machine: Machine) -> None:
     await machine.session.act(switch(str(machine.to), "2.0"))
     assert (machine.to / "current/bin/app").read_bytes() == b"2"
     assert await machine.session.act(switch(str(machine.to), None)) == ""
-    assert not os.path.lexists(machine.to / "current")
+    assert "current" not in os.listdir(machine.to)
     assert sorted(os.listdir(machine.to / ".octo-ssh")) == ["owner"]
 
 
@@ -376,7 +384,7 @@ async def test_a_folder_named_current_is_not_replaced(machine: Machine) -> None:
     assert (await look(machine)).place is Place.FOREIGN
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Path], object]] = {
     "content": lambda folder: (folder / "lib/big").write_bytes(b"y" * 100_000),
     "mode": lambda folder: (folder / "lib/big").chmod(0o600),
     "a new file": lambda folder: (folder / "lib/new").touch(),
@@ -387,7 +395,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-async def test_the_fingerprint_tells_every_change(machine: Machine, change) -> None:  # type: ignore[no-untyped-def]
+async def test_the_fingerprint_tells_every_change(machine: Machine, change: Callable[[Path], object]) -> None:
     await deploy(machine, "1.0", PLAIN)
     before = await machine.session.act(switch(str(machine.to), "1.0"))
     assert (await look(machine)).fingerprint == before
@@ -405,7 +413,13 @@ async def test_old_releases_and_rubble_go_and_current_stays(machine: Machine) ->
     (machine.to / "releases/unfinished").mkdir()
     removed = await machine.session.act(prune(str(machine.to), keep=("4.0 final", "never there")))
     assert removed == ("1.0", "3.0")
-    assert sorted(os.listdir(machine.to / "releases")) == ["2.0", "2.0.json", "4.0 final", "4.0 final.json", "unfinished"]
+    assert sorted(os.listdir(machine.to / "releases")) == [
+        "2.0",
+        "2.0.json",
+        "4.0 final",
+        "4.0 final.json",
+        "unfinished",
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -19,10 +19,8 @@ from octo_ssh.remote.record import record
 from .conftest import Machine
 
 WHO = json.dumps({"user": "jörg", "host": "laptop", "run": "run-1"})
-LINE = journal_line("", {"what": "decided", "text": "it's a \"line\" with ü and \\"})
-BASELINE = Baseline(
-    release="1.0", packages={"shop": PackageBaseline("/srv/the shop", "1.0", "0" * 64, "f", ("0.9",))}
-)
+LINE = journal_line("", {"what": "decided", "text": 'it\'s a "line" with ü and \\'})
+BASELINE = Baseline(release="1.0", packages={"shop": PackageBaseline("/srv/the shop", "1.0", "0" * 64, "f", ("0.9",))})
 
 
 async def take(
@@ -122,9 +120,7 @@ async def test_only_the_holder_renews_and_releases(machine: Machine) -> None:
 
 async def test_of_two_that_race_exactly_one_holds(machine: Machine) -> None:
     for round_ in range(50):
-        answers = await asyncio.gather(
-            *(take(machine, token, lines=(), baseline=None) for token in ("a", "b"))
-        )
+        answers = await asyncio.gather(*(take(machine, token, lines=(), baseline=None) for token in ("a", "b")))
         won = [answer for answer in answers if isinstance(answer, Acquired)]
         assert len(won) == 1, f"round {round_}: {answers}"
         held = [answer for answer in answers if isinstance(answer, Held)]
@@ -157,9 +153,7 @@ async def test_a_line_that_a_power_cut_left_unfinished_does_not_swallow_the_next
     with (machine.root / "journal.jsonl").open("ab") as file:
         file.write(b'{"v":1,"torn')
     assert (await look(machine)).journal.head == line_sha256(b'{"v":1,"torn')
-    await machine.session.act(
-        record("~/.octo-ssh", project="shop", environment=None, lines=(LINE,), baseline=None)
-    )
+    await machine.session.act(record("~/.octo-ssh", project="shop", environment=None, lines=(LINE,), baseline=None))
     assert (machine.root / "journal.jsonl").read_bytes() == LINE + b'\n{"v":1,"torn\n' + LINE + b"\n"
 
 

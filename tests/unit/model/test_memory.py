@@ -1,0 +1,76 @@
+"""The target's memory: what is written can be read, and damage is never taken for emptiness."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octo_ssh.errors import RemoteError
+from octo_ssh.model.memory import baseline_text, journal_line, line_sha256, parse_baseline
+from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+
+TEXT = st.text(max_size=8)
+BASELINES = st.builds(
+    Baseline,
+    release=st.none() | TEXT,
+    packages=st.dictionaries(
+        TEXT, st.builds(PackageBaseline, TEXT, TEXT, TEXT, TEXT, st.lists(TEXT, max_size=3).map(tuple)), max_size=3
+    ),
+    done=st.dictionaries(TEXT, st.builds(Done, TEXT, TEXT, TEXT), max_size=3),
+    failed_checks=st.frozensets(TEXT, max_size=3),
+    passed_checks=st.frozensets(TEXT, max_size=3),
+    owed=st.lists(st.builds(Owed, TEXT, TEXT, TEXT, TEXT, st.none() | TEXT), max_size=3).map(tuple),
+    due=st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple), max_size=3),
+)
+
+
+@given(BASELINES)
+def test_a_baseline_comes_back_as_it_was(baseline: Baseline) -> None:
+    text = baseline_text(baseline)
+    assert parse_baseline(text) == baseline
+    assert b"\n" not in text
+    assert text.isascii()
+
+
+@given(BASELINES, st.data())
+def test_a_damaged_baseline_is_an_error(baseline: Baseline, data: st.DataObject) -> None:
+    text = baseline_text(baseline)
+    with pytest.raises(RemoteError, match="damaged"):
+        parse_baseline(text[: data.draw(st.integers(0, len(text) - 1))])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"format":"1"}',
+        b"[" * 100_000,
+        b'{"format":1,"release":1}',
+        baseline_text(Baseline()).replace(b'"due":{}', b'"due":[]'),
+        baseline_text(Baseline()).replace(b'"owed":[]', b'"owed":[{}]'),
+        baseline_text(Baseline()).replace(b'"passed_checks":[]', b'"passed_checks":"ab"'),
+    ],
+)
+def test_what_is_no_baseline_is_an_error(text: bytes) -> None:
+    with pytest.raises(RemoteError, match="damaged"):
+        parse_baseline(text)
+
+
+def test_a_newer_format_names_the_way_out() -> None:
+    with pytest.raises(RemoteError, match="written by a newer octo-ssh"):
+        parse_baseline(b'{"format":2}')
+
+
+def test_journal_lines_are_chained() -> None:
+    first = journal_line("", {"what": "ä\n"})
+    second = journal_line(line_sha256(first), {"what": "b"})
+    assert b"\n" not in first + second
+    assert json.loads(first) == {"v": 1, "prev": "", "what": "ä\n"}
+    assert json.loads(second)["prev"] == line_sha256(first + b"\n")

@@ -1,0 +1,171 @@
+"""A program's life over one shell: beginnings that fail, sudo, input, deadlines, ends that come too early."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from octo_ssh.errors import ConnectionLost, RemoteError, StateError, TargetTimeout
+from octo_ssh.model.program import Acting, FileInput, Input, Reply, Sudo
+from octo_ssh.model.values import Secret
+from octo_ssh.transport import conversation
+from octo_ssh.transport.local import LocalSession
+
+UP = 'n=$1; printf "%s up\\n" "$n"; '
+
+SUDO = """#!/bin/sh
+# A sudo that knows one password; as sudo does, it asks thrice.
+while [ "$1" != -- ]; do [ "$1" != -p ] || prompt=$2; shift; done
+shift
+read_line() { line=; while c=$(dd bs=1 count=1 2>/dev/null; echo .); c=${c%.}; [ "$c" != "
+" ] && [ -n "$c" ]; do line=$line$c; done; }
+echo 'We trust you have received the usual lecture.' >&2
+for try in 1 2 3; do
+    [ -z "$FREE" ] || exec "$@"
+    [ -z "$FORBIDDEN" ] || { echo 'sudo: you may not' >&2; exit 1; }
+    printf %s "$prompt" >&2
+    read_line
+    [ "$line" != "open sesame" ] || exec "$@"
+    echo 'Sorry, try again.' >&2
+done
+exit 1
+"""
+
+
+def acting(text: str, *pieces: Input) -> Acting[Reply]:
+    return Acting("the test", UP + text, (), lambda reply: reply, pieces)
+
+
+@pytest.fixture
+def session() -> LocalSession:
+    return LocalSession("web-01")
+
+
+def with_sudo(folder: Path, **env: str) -> LocalSession:
+    (folder / "sudo").write_text(SUDO)
+    (folder / "sudo").chmod(0o755)
+    return LocalSession("web-01", env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **env})
+
+
+ASK = acting('printf "%s a\\n" "$n"; head -c 5; printf "%s end 0\\n" "$n"', b"input")
+
+
+async def test_noise_before_the_program_is_dropped(tmp_path: Path) -> None:
+    shell = tmp_path / "noisy"
+    shell.write_text("#!/bin/sh\necho 'Welcome! deadbeef up'\nprintf 'no newline'\necho oops >&2\nexec sh -s\n")
+    shell.chmod(0o755)
+    reply = await LocalSession(shell=(str(shell),)).act(ASK)
+    assert reply.sections == (("a", b"input"),)
+
+
+async def test_a_login_without_a_shell_is_told_in_its_own_words(tmp_path: Path) -> None:
+    shell = tmp_path / "nologin"
+    shell.write_text("#!/bin/sh\necho 'This account is currently not available.'\nexit 1\n")
+    shell.chmod(0o755)
+    with pytest.raises(RemoteError, match=r"web-01: .*no shell answered: This account is currently not available\."):
+        await LocalSession("web-01", shell=(str(shell),)).act(ASK)
+
+
+async def test_a_shell_that_says_nothing_is_given_up(session: LocalSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "START_TIMEOUT_S", 0.2)
+    with pytest.raises(TargetTimeout, match="the shell did not answer"):
+        await LocalSession("web-01", shell=("sleep", "60")).act(ASK)
+
+
+async def test_a_shell_that_is_killed_is_a_lost_connection(session: LocalSession) -> None:
+    with pytest.raises(ConnectionLost, match="web-01: the connection was lost"):
+        await session.act(acting("kill -9 $$"))
+
+
+async def test_a_program_that_stops_in_the_middle_is_told_with_its_last_words(session: LocalSession) -> None:
+    with pytest.raises(RemoteError, match=r"stopped in the middle, status 3: disk on fire"):
+        await session.act(acting("echo 'disk on fire' >&2; exit 3"))
+
+
+async def test_a_reply_that_makes_no_sense_is_an_error_of_the_target(session: LocalSession) -> None:
+    with pytest.raises(RemoteError, match="makes no sense"):
+        await session.act(acting('printf "%s NONSENSE\\n" "$n"; sleep 5'))
+    bad = Acting("the test", UP + 'printf "%s end 0\\n" "$n"', (), lambda reply: reply.section("missing"))
+    with pytest.raises(RemoteError, match="makes no sense: the reply holds 0 sections named 'missing'"):
+        await session.act(bad)
+
+
+async def test_input_of_every_kind_arrives_whole_and_is_counted(session: LocalSession, tmp_path: Path) -> None:
+    file = tmp_path / "bundle"
+    file.write_bytes(os.urandom(1_000_000))
+    program = acting(
+        'printf "%s a\\n" "$n"; head -c 1000008; printf "%s end 0\\n" "$n"',
+        b"abc",
+        FileInput(str(file), 1_000_000),
+        Secret("12345"),
+    )
+    sent: list[int] = []
+    reply = await session.act(program, on_sent=sent.append)
+    assert reply.section("a") == b"abc" + file.read_bytes() + b"12345"
+    assert sent == sorted(sent)
+    assert sent[-1] == 1_000_008
+
+
+async def test_a_file_that_became_shorter_is_an_error_of_the_controller(session: LocalSession, tmp_path: Path) -> None:
+    file = tmp_path / "bundle"
+    file.write_bytes(b"short")
+    with pytest.raises(StateError, match="became shorter"):
+        await session.act(acting("cat >/dev/null", FileInput(str(file), 10)))
+
+
+async def test_a_program_that_ends_before_its_input_is_read_has_ended(session: LocalSession) -> None:
+    reply = await session.act(acting('printf "%s end 7\\n" "$n"', b"x" * 50_000_000))
+    assert reply.status == 7
+
+
+async def test_a_deadline_closes_the_input_and_waits_for_the_end(session: LocalSession, tmp_path: Path) -> None:
+    program = acting(f'cat; sleep 0.3; echo ended >"{tmp_path}/ended"; printf "%s end 0\\n" "$n"')
+    with pytest.raises(TargetTimeout, match=r"was not done within 0\.2 s"):
+        await session.act(program, timeout_s=0.2)
+    assert (tmp_path / "ended").exists()
+
+
+async def test_a_deadline_that_nothing_obeys_says_that_something_may_run(
+    session: LocalSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "CLOSING_TIMEOUT_S", 0.2)
+    with pytest.raises(TargetTimeout, match="may still be running"):
+        await session.act(acting("sleep 60"), timeout_s=0.2)
+
+
+async def test_a_cancelled_program_is_waited_for(session: LocalSession, tmp_path: Path) -> None:
+    up = tmp_path / "up"
+    program = acting(f'touch "{up}"; cat; sleep 0.3; echo >"{tmp_path}/ended"; printf "%s end 0\\n" "$n"')
+    task = asyncio.create_task(session.act(program))
+    while up.name not in os.listdir(tmp_path):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "ended" in os.listdir(tmp_path)
+
+
+async def test_sudo_gets_the_password_only_at_its_prompt(tmp_path: Path) -> None:
+    sudo = Sudo("root", Secret("open sesame"))
+    assert (await with_sudo(tmp_path).act(ASK, sudo=sudo)).section("a") == b"input"
+    assert (await with_sudo(tmp_path, FREE="1").act(ASK, sudo=sudo)).section("a") == b"input"
+    assert (await with_sudo(tmp_path, FREE="1").act(ASK, sudo=Sudo("root"))).section("a") == b"input"
+
+
+async def test_a_wrong_password_is_tried_once_and_never_shown(tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match="sudo refused the password") as caught:
+        await with_sudo(tmp_path).act(ASK, sudo=Sudo("root", Secret("wr0ng")))
+    assert "wr0ng" not in str(caught.value)
+
+
+async def test_a_password_that_is_wanted_and_not_given_names_the_key(tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match=r"sudo wants a password(.|\n)*become\.password"):
+        await with_sudo(tmp_path).act(ASK, sudo=Sudo("root"))
+
+
+async def test_sudo_that_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match=r"sudo refused(.|\n)*you may not"):
+        await with_sudo(tmp_path, FORBIDDEN="1").act(ASK, sudo=Sudo("root"))
