@@ -19,16 +19,17 @@ from octo_ssh.operations.fleet import MakeConnector
 from octo_ssh.operations.locks import holder
 from octo_ssh.operations.requests import FleetRequest
 from octo_ssh.operations.roster import call, outcome_of, visit
-from octo_ssh.remote.observe import Health, facts, observe_places
+from octo_ssh.remote.observe import NEEDED_TOOLS, Health, facts, observe_places
 from octo_ssh.transport.session import Observer
 
-_TOOLS = (
-    "cat chmod cp cut find grep gzip head id kill ln mkdir mv readlink rm setsid sha256sum sleep sort stat sync tail "
-    "tar tr uname uniq wc"
-)
-NEEDED = frozenset(_TOOLS.split())
-"""Programs without which a target takes no release (SPEC section 7)."""
-_PACKAGES = {"setsid": "util-linux", "find": "findutils", "grep": "grep", "tar": "tar", "gzip": "gzip"}
+_PACKAGES = {
+    "setsid": "util-linux",
+    "find": "findutils",
+    "grep": "grep",
+    "tar": "tar",
+    "gzip": "gzip",
+    "xargs": "findutils",
+}
 _FEW_BYTES, _SOME_BYTES, _FEW_INODES = 100 << 20, 1 << 30, 10_000
 _TIMEOUT_S = 60.0
 
@@ -39,7 +40,7 @@ async def doctor(request: FleetRequest, *, emit: Emit, make_connector: MakeConne
 
     async def look(target: Target, session: Observer) -> Diagnosis:
         health = await session.observe(facts(target.root), timeout_s=_TIMEOUT_S)
-        findings = [*judge(target.name, health), *await _become(target, health, session, roster.secrets)]
+        findings = [*judge(target.name, health), *await _become(target, health.facts, session, roster.secrets)]
         return Diagnosis(target.name, health.facts, tuple(findings))
 
     seen = await visit(roster, look, emit=emit, make_connector=make_connector)
@@ -51,7 +52,7 @@ async def doctor(request: FleetRequest, *, emit: Emit, make_connector: MakeConne
 def judge(name: str, health: Health) -> Iterator[Finding]:
     """What is to be said of a machine, sudo left aside. Pure."""
     facts = health.facts
-    if missing := sorted(NEEDED - facts.tools):
+    if missing := sorted(NEEDED_TOOLS - facts.tools):
         packages = sorted({_PACKAGES.get(tool, "coreutils") for tool in missing})
         yield Finding(Level.BAD, f"missing: {', '.join(missing)}", f"install {' '.join(packages)}")
     yield from _disk(facts.root, facts.disk)
@@ -87,17 +88,19 @@ def _disk(root: str, disk: Disk) -> Iterator[Finding]:
         yield Finding(Level.NOTE, f"only {disk.free_inodes:,} files can still be made at {root}")
 
 
-async def _become(target: Target, health: Health, session: Observer, secrets: SecretStore) -> tuple[Finding, ...]:
-    """Whether steps with ``become`` will work as the inventory says. sudo never gets to ask for more than that."""
-    become, facts = target.become, health.facts
+async def _become(target: Target, facts: Facts, session: Observer, secrets: SecretStore) -> tuple[Finding, ...]:
+    """Whether steps with ``become`` will work as the inventory says. Nobody is asked for more than that.
+
+    What the inventory does not mention may not be needed: then it is a note.
+    """
+    become = target.become
     if become.user == facts.user:
         return ()
+    trouble = Level.NOTE if become == Become() else Level.BAD
     if "sudo" not in facts.tools:
-        level = Level.NOTE if become == Become() else Level.BAD
-        return (Finding(level, f"no sudo: steps cannot become {become.user}", "install sudo, or log in as that user"),)
-    if become == Become() and health.free_sudo is False:
-        hint = "if steps need it: set become.password, or allow NOPASSWD in the target's sudoers"
-        return (Finding(Level.NOTE, "sudo wants a password, and none is configured", hint),)
+        return (
+            Finding(trouble, f"no sudo: steps cannot become {become.user}", "install sudo, or log in as that user"),
+        )
     try:
         password = None if become.password is None else await asyncio.to_thread(secrets.reveal, become.password)
         looking = observe_places(facts.root, "doctor", None, ())
@@ -105,8 +108,8 @@ async def _become(target: Target, health: Health, session: Observer, secrets: Se
     except SecretError as error:
         return (Finding(Level.BAD, error.message, error.hint),)
     except RemoteError as error:
-        return (Finding(Level.BAD, f"cannot become {become.user}: {error.message}", error.hint),)
-    return (Finding(Level.GOOD, f"can become {become.user}"),)
+        return (Finding(trouble, f"steps cannot become {become.user}: {error.message}", error.hint),)
+    return (Finding(Level.GOOD, f"steps can become {become.user}"),)
 
 
 def _failed(name: str, error: TargetError) -> Diagnosis:

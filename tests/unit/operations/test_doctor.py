@@ -13,12 +13,12 @@ from octo_ssh.model.observed import Disk, Facts, Lease
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.program import Reading, Sudo
 from octo_ssh.model.reports import Diagnosis, Level
-from octo_ssh.operations.doctor import NEEDED, doctor, judge, with_twins
-from octo_ssh.remote.observe import Health
+from octo_ssh.operations.doctor import doctor, judge, with_twins
+from octo_ssh.remote.observe import NEEDED_TOOLS, Health
 from octo_ssh.transport.session import Session
 from tests.unit.operations.fleets import LocalFleet
 
-TOOLS = NEEDED | {"zstd", "curl", "logger", "sudo"}
+TOOLS = NEEDED_TOOLS | {"zstd", "curl", "logger", "sudo"}
 FACTS = Facts(
     user="deploy",
     uid=1000,
@@ -31,7 +31,7 @@ FACTS = Facts(
     disk=Disk(50 << 30, 1_000_000),
     tools=TOOLS,
 )
-WELL = Health(FACTS, None, kills_user_processes=False, free_sudo=True)
+WELL = Health(FACTS, None, kills_user_processes=False)
 
 
 def with_facts(**changes: Any) -> Health:
@@ -108,33 +108,29 @@ def works(sudo: Sudo) -> None:
 
 
 def refuses(sudo: Sudo) -> None:
-    raise RemoteError("sudo refused the password")
+    raise RemoteError("sudo refused")
 
 
 def never(sudo: Sudo) -> None:
     raise AssertionError("sudo was tried")
 
 
+NO_SUDO = with_facts(tools=TOOLS - {"sudo"})
 PASSWORD = "become: {password: {secret: {env: DOCTOR_TEST_PASSWORD}}}"
 
 
 @pytest.mark.parametrize(
     ("health", "become", "sudo", "found"),
     [
-        (WELL, "", works, [(Level.GOOD, "can become root")]),
-        (replace(WELL, free_sudo=False), "", never, [(Level.NOTE, "sudo wants a password, and none is configured")]),
-        (replace(WELL, free_sudo=False), PASSWORD, works, [(Level.GOOD, "can become root")]),
-        (WELL, PASSWORD, refuses, [(Level.BAD, "cannot become root: sudo refused the password")]),
-        (WELL, "become: {user: app}", refuses, [(Level.BAD, "cannot become app: sudo refused the password")]),
+        (WELL, "", works, [(Level.GOOD, "steps can become root")]),
+        (WELL, "", refuses, [(Level.NOTE, "steps cannot become root: sudo refused")]),
+        (WELL, PASSWORD, works, [(Level.GOOD, "steps can become root")]),
+        (WELL, PASSWORD, refuses, [(Level.BAD, "steps cannot become root: sudo refused")]),
+        (WELL, "become: {user: app}", refuses, [(Level.BAD, "steps cannot become app: sudo refused")]),
         (WELL, "become: {user: deploy}", never, []),
         (with_facts(user="root"), "", never, []),
-        (with_facts(tools=TOOLS - {"sudo"}), "", never, [(Level.NOTE, "no sudo: steps cannot become root")]),
-        (
-            with_facts(tools=TOOLS - {"sudo"}),
-            "become: {user: app}",
-            never,
-            [(Level.BAD, "no sudo: steps cannot become app")],
-        ),
+        (NO_SUDO, "", never, [(Level.NOTE, "no sudo: steps cannot become root")]),
+        (NO_SUDO, "become: {user: app}", never, [(Level.BAD, "no sudo: steps cannot become app")]),
     ],
 )
 async def test_becoming_another_user_is_tried_as_it_is_configured(
