@@ -15,7 +15,7 @@ from octo_ssh.config.templates import render_text
 from octo_ssh.errors import RemoteError, TargetError
 from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
 from octo_ssh.model.inventory import Target
-from octo_ssh.model.manifest import Manifest
+from octo_ssh.model.manifest import Kind, Manifest
 from octo_ssh.model.observed import Observed, PackagePlace, PlaceRequest
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageStep, Step, UrlOrigin
@@ -207,7 +207,8 @@ async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emi
         where = source.origin.url if isinstance(source.origin, UrlOrigin) else source.origin.path
         location = render_text(where, names)
         package = await asyncio.to_thread(acquire, source, location, cache=surroundings.cache)
-        emit(PackageReady(name, len(package.manifest.entries), package.manifest.bytes, package.sha256))
+        files = sum(entry.kind is Kind.FILE for entry in package.manifest.entries.values())
+        emit(PackageReady(name, files, package.manifest.bytes, package.sha256))
         return package
 
     wanted = sorted({step.kind.package for step in loaded.plan.walk() if isinstance(step.kind, PackageStep)})

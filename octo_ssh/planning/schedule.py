@@ -167,7 +167,7 @@ class Schedule:
         planned = leaf.planned(target)
         outcome = settled_outcome(leaf, target, verdict)
         said = verdict is Verdict.GO or outcome is Outcome.UNREACHABLE or planned.outcome is Outcome.SKIPPED
-        reason = planned.reason if said else f"{target} left the run before"
+        reason = planned.reason if said else "the target left the run before"
         self.ledger.outcomes[leaf.id, target] = outcome
         self._settled.append(Settled(leaf.id, target, outcome, reason))
         if verdict is Verdict.SKIP and planned.due and leaf.step.step.once:
