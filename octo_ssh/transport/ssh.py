@@ -93,11 +93,12 @@ class SshConnector:
             return await self.jump(endpoint.via)
         except HostKeyRefused as error:
             message = f"{endpoint.name} lies behind {endpoint.via.name}: {error.message}"
-            raise HostKeyRefused(message, hint=error.hint, changed=error.changed) from None
+            # A hop that is no target of its own is reviewed together with what lies behind it.
+            hint = error.hint if endpoint.via.is_target else error.hint.replace(endpoint.via.name, endpoint.name, 1)
+            raise HostKeyRefused(message, hint=hint, changed=error.changed) from None
         except Unreachable as error:
-            raise Unreachable(
-                f"{endpoint.name} lies behind {endpoint.via.name}: {error.message}", hint=error.hint
-            ) from None
+            message = f"{endpoint.name} lies behind {endpoint.via.name}: {error.message}"
+            raise Unreachable(message, hint=error.hint) from None
 
     @property
     def logins(self) -> Logins:

@@ -50,16 +50,12 @@ TABLE = {
     "a hashed name": Case(lambda s, other: f"{hashed(at(s))} {s.host_public_key}", None),
     "a wildcard": Case(lambda s, other: f"[127.0.0.*]:* {s.host_public_key}", None),
     "the host without its port": Case(lambda s, other: f"127.0.0.1 {s.host_public_key}", None),
-    "one of two keys of a kind": Case(
-        lambda s, other: f"{at(s)} {other}\n{at(s)} {s.host_public_key}", None
-    ),
+    "one of two keys of a kind": Case(lambda s, other: f"{at(s)} {other}\n{at(s)} {s.host_public_key}", None),
     "nothing": Case(lambda s, other: "", ("is unknown", "octo-ssh trust web-01")),
     "another host only": Case(lambda s, other: f"10.9.9.9 {s.host_public_key}", ("is unknown",)),
     "another port": Case(lambda s, other: f"[127.0.0.1]:1 {s.host_public_key}", ("is unknown",)),
     "a hashed name of another host": Case(lambda s, other: f"{hashed('other')} {s.host_public_key}", ("is unknown",)),
-    "excluded by negation": Case(
-        lambda s, other: f"[127.*]:*,!{at(s)} {s.host_public_key}", ("is unknown",)
-    ),
+    "excluded by negation": Case(lambda s, other: f"[127.*]:*,!{at(s)} {s.host_public_key}", ("is unknown",)),
     "another key": Case(
         lambda s, other: f"# old\n{at(s)} {other}", ("HAS CHANGED", "known_hosts:2", "octo-ssh trust web-01"), True
     ),
