@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -213,3 +215,14 @@ def test_two_names_for_one_machine_and_root_are_found() -> None:
     )
     found = {each.target: [finding.what for finding in each.findings] for each in with_twins(rows) if each.findings}
     assert found == {"a": ["the same machine and root as b"], "b": ["the same machine and root as a"]}
+
+
+@pytest.mark.skipif(not shutil.which("sudo") or os.geteuid() != 0, reason="needs sudo, and to be root")
+async def test_real_sudo_is_tried(fleet: LocalFleet) -> None:
+    fleet.write("version: 1\ntargets: {a: {become: {user: nobody}}, b: {become: {user: no-such-user}}}\n")
+    rows = await doctor(fleet.request(), emit=fleet.events.append, make_connector=fleet.make_connector)
+    told = {row.target: [(each.level, each.what) for each in row.findings if "become" in each.what] for row in rows}
+    assert told["a"] == [(Level.GOOD, "steps can become nobody")]
+    ((level, what),) = told["b"]
+    assert level is Level.BAD
+    assert what.startswith("steps cannot become no-such-user: ")
