@@ -13,8 +13,9 @@ except ImportError:  # pragma: no cover
     resource = None  # type: ignore[assignment]
 
 _WANTED_FILES = 65_536
-_KEPT_FILES = 64
-"""For everything that is no connection: packages, records, pipes."""
+_KEPT_FILES = 160
+"""For everything that is no connection: packages, records, pipes, the agent."""
+_THREADS = 256
 
 
 def raise_file_limit() -> int:
@@ -46,6 +47,7 @@ class Ramp:
     def __init__(self, *, per_destination: int, handshakes: int, files: int | None = None) -> None:
         self._per_destination = per_destination
         self._handshakes = asyncio.Semaphore(handshakes)
+        self._threads = asyncio.Semaphore(_THREADS)
         self._doors: dict[Hashable, _Door] = {}
         self.capacity = max(1, (raise_file_limit() if files is None else files) - _KEPT_FILES)
         """Connections that may be open at once."""
@@ -67,4 +69,10 @@ class Ramp:
     async def handshake(self) -> AsyncIterator[None]:
         """Held while keys are exchanged: taken only when the other side has spoken, so a silent one holds none."""
         async with self._handshakes:
+            yield
+
+    @contextlib.asynccontextmanager
+    async def thread(self) -> AsyncIterator[None]:
+        """Held while something that may block has a thread of its own: so many that hung ones hardly matter."""
+        async with self._threads:
             yield

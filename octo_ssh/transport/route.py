@@ -60,6 +60,11 @@ class Endpoint:
     bind_address: str | None = None
 
     @property
+    def depth(self) -> int:
+        """How many hops stand before it."""
+        return 0 if self.via is None else 1 + self.via.depth
+
+    @property
     def where(self) -> str:
         """``host``, with the port when it is not 22."""
         shown = f"[{self.host}]" if ":" in self.host and self.port != 22 else self.host

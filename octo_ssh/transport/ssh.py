@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import asyncssh
-
 from octo_ssh.errors import FileErrors, HostKeyRefused, Position, Problem, Unreachable
 from octo_ssh.model.inventory import Inventory, Target
 from octo_ssh.model.values import Secret, SecretRef
@@ -23,7 +21,6 @@ from octo_ssh.transport.ssh_session import SshSession
 
 # What asyncssh has to say reaches the user as one sentence of ours.
 logging.getLogger("asyncssh").setLevel(logging.CRITICAL + 1)
-asyncssh.set_debug_level(1)
 
 
 class SshConnector:
@@ -73,7 +70,7 @@ class SshConnector:
     async def close(self) -> None:
         """Close every session, then the jump connections, the farthest first."""
         await asyncio.gather(*(session.close() for session in list(self._sessions)), return_exceptions=True)
-        for task in reversed(list(self._jumps.values())):
+        for _, task in sorted(self._jumps.items(), key=lambda item: -item[0].depth):
             if not task.done():
                 task.cancel()
             results = await asyncio.gather(task, return_exceptions=True)
@@ -83,7 +80,8 @@ class SshConnector:
 
     async def route(self, target: Target) -> Endpoint:
         """Where the target is, and through whom. Raises Unreachable."""
-        return await in_thread(lambda: resolve_route(target, self._inventory))
+        async with self._logins.ramp.thread():
+            return await in_thread(lambda: resolve_route(target, self._inventory))
 
     async def way_to(self, endpoint: Endpoint) -> Link | None:
         """A connection to the jump host before an endpoint; None when there is none. Raises Unreachable."""

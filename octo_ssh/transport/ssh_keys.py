@@ -69,11 +69,13 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class _FileKey:
-    """A private key's file: its public half, and its content when that needs no passphrase."""
+    """An identity: its public half, and its private one when that needs no passphrase."""
 
     path: str
     public: asyncssh.SSHKey
-    private: asyncssh.SSHKey | None
+    private: asyncssh.SSHKey | None = None
+    unusable: str = ""
+    """Why the file has no private half for us; the agent may."""
 
 
 class KeyStore:
@@ -117,6 +119,9 @@ class KeyStore:
         blob = file.public.public_data
         certificate = certificates.get(blob)
         held = agent.get(blob)
+        if held is None and file.unusable:
+            tried.notes.append(file.unusable)
+            return
         for cert in (certificate, None) if certificate else (None,):
             words = "certificate of " if cert else ""
             tried.offered.append(f"{words}{file.path}{' (agent)' if held else ''}")
@@ -206,33 +211,38 @@ class _LazyKeyPair(asyncssh.SSHKeyPair):
 
 
 def _read(path: str) -> _FileKey | str | None:
-    """The key of a file; a sentence when it is there and cannot be used; None when it is not there."""
+    """The key of a file; a sentence when it is there and cannot be used; None when there is nothing.
+
+    As in OpenSSH a public half alone is enough for a key that the agent holds.
+    """
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_KEY_BYTES:
             return f"{path} is not a key file"
-        # As OpenSSH: keys that others can read are not used.
-        if found.st_uid == os.getuid() and found.st_mode & 0o077:
-            return f"{path} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}): chmod 600 {path}"
         data = Path(path).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return _public_half(path, f"{path} is not there")
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
+    if found.st_uid == os.getuid() and found.st_mode & 0o077 and b"PRIVATE KEY" in data:
+        problem = f"{path} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}): chmod 600 {path}"
+        return _public_half(path, problem) or problem
     try:
         private = asyncssh.import_private_key(data)
         return _FileKey(path, private.convert_to_public(), private)
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-        if b"ENCRYPTED" not in data and "Passphrase" not in str(error):
-            # OpenSSH takes the public half too, for a key that the agent holds.
-            return _public_only(path) or f"{path} is not a private key in a format that can be read"
-    return _public_only(path) or f"{path} has a passphrase and no {path}.pub beside it"
+        if "Passphrase" in str(error):
+            return _public_half(path, "") or f"{path} has a passphrase and no {path}.pub beside it"
+    problem = f"{path} is not a private key in a format that can be read"
+    if b"PRIVATE KEY" not in data:
+        problem = f"{path} is no private key"
+    return _public_half(path, problem) or problem
 
 
-def _public_only(path: str) -> _FileKey | None:
-    for candidate in (path + ".pub", path):
+def _public_half(path: str, unusable: str) -> _FileKey | None:
+    for candidate in (path, path + ".pub"):
         with contextlib.suppress(OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-            return _FileKey(path, asyncssh.read_public_key(candidate), None)
+            return _FileKey(path, asyncssh.read_public_key(candidate), unusable=unusable)
     return None
 
 

@@ -97,7 +97,7 @@ class Logins:
         tried = Tried()
         client = LoginClient(endpoint, self.policy(endpoint), clock, tried, self.keys, self.questions)
         try:
-            async with open_stream(endpoint, via, self.options, clock) as stream:
+            async with open_stream(endpoint, via, self.options, self.ramp, clock) as stream:
                 async with self.ramp.handshake(), clock.running("handshake", self.options.handshake_s):
                     connection = await asyncssh.connect(
                         endpoint.host,
@@ -192,7 +192,7 @@ class _Tunnel:
 
 @contextlib.asynccontextmanager
 async def open_stream(
-    endpoint: Endpoint, via: Link | None, options: ConnectOptions, clock: PhaseClock
+    endpoint: Endpoint, via: Link | None, options: ConnectOptions, ramp: Ramp, clock: PhaseClock
 ) -> AsyncIterator[Stream]:
     """A stream to the endpoint's sshd, closed at the end unless it was kept. Raises Unreachable or Dropped."""
     connect_s = endpoint.connect_timeout_s or options.connect_s
@@ -206,8 +206,10 @@ async def open_stream(
             proxy = await Proxy.start(endpoint.proxy_command)
             link = proxy.socket
         else:
-            family = endpoint.family
-            addresses = await resolve(endpoint.host, endpoint.port, family=family, timeout_s=options.resolve_s)
+            async with ramp.thread():
+                addresses = await resolve(
+                    endpoint.host, endpoint.port, family=endpoint.family, timeout_s=options.resolve_s
+                )
             link = await connect_tcp(endpoint.host, addresses, timeout_s=connect_s, bind_address=endpoint.bind_address)
         await wait_for_banner(link, timeout_s=options.handshake_s)
         stream = Stream(link, proxy, None)

@@ -76,7 +76,7 @@ async def _attempt(endpoint: Endpoint, via: Link | None, logins: Logins, algorit
     client = _Onlooker(endpoint, logins.policy(endpoint), clock, logins)
     try:
         async with (
-            open_stream(endpoint, via, options, clock) as stream,
+            open_stream(endpoint, via, options, logins.ramp, clock) as stream,
             logins.ramp.handshake(),
             clock.running("handshake", options.handshake_s),
         ):

@@ -126,9 +126,18 @@ async def test_a_named_identity_may_lie_in_the_agent_and_others_are_not_offered(
     lock(key, "unknown")
     known = known_hosts(tmp_path, sshd)
     assert await home_of(known, target_of(sshd, identity=(str(key),))) == str(sshd.home)
+    assert await home_of(known, target_of(sshd, identity=(f"{key}.pub",))) == str(sshd.home)
     os.remove(key)
-    with pytest.raises(Unreachable, match="is not there"):
+    assert await home_of(known, target_of(sshd, identity=(str(key),))) == str(sshd.home)
+    os.remove(f"{key}.pub")
+    with pytest.raises(Unreachable, match="mine is not there"):
         await home_of(known, target_of(sshd, identity=(str(key),)))
+
+
+async def test_a_public_key_without_its_private_half_is_told(sshd: Sshd, tmp_path: Path) -> None:
+    target = target_of(sshd, identity=(f"{sshd.client_key}.pub",))
+    with pytest.raises(Unreachable, match=r"tried nothing; .*id_ed25519\.pub is no private key"):
+        await home_of(known_hosts(tmp_path, sshd), target)
 
 
 async def test_no_agent_at_its_socket_is_no_obstacle(

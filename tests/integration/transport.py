@@ -16,9 +16,7 @@ from octo_ssh.transport.ssh import SshConnector
 from tests.integration.sshd import Sshd
 
 HERE = Position("inventory.yaml", 1, 1)
-QUICK = ConnectOptions(
-    resolve_s=5.0, connect_s=3.0, handshake_s=4.0, authenticate_s=10.0, channel_s=10.0, retry_s=6.0
-)
+QUICK = ConnectOptions(resolve_s=5.0, connect_s=3.0, handshake_s=4.0, authenticate_s=10.0, channel_s=10.0, retry_s=6.0)
 UP = 'n=$1; shift; printf "%s up\\n" "$n"\n'
 END = 's=$?; printf "\\n%s end %s\\n" "$n" "$s"'
 
