@@ -40,17 +40,18 @@ class Deployment:
             await lay_out(self.context, self.hold, self.step.id, work)
         if self.context.interrupted:
             return StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
-        fingerprint = await self._switch(work.folder) if work.switch else None
+        if work.switch:
+            await self._switch(work.folder)
         failure = await self._activate_and_verify()
         if failure is None:
-            await self._succeeded(fingerprint)
+            await self._succeeded()
             return StepEnd(Outcome.CHANGED, f"now at {work.folder}")
         if not (work.switch or work.previous):
             await self._tell("step ended", outcome="failed", after=self.hold.baseline)
             return failure
         return await self._go_back(failure)
 
-    async def _switch(self, folder: str) -> str:
+    async def _switch(self, folder: str) -> None:
         debts = tuple(
             self._owed(what, self._release)
             for what, wanted in (("activate", self.work.activate), ("verify", self.work.verify))
@@ -59,10 +60,10 @@ class Deployment:
         await self._tell(
             "switching", folder=folder, after=baseline.switching(self.hold.baseline, release=self._release, debts=debts)
         )
-        return await self._point_current_at(folder)
+        await self._point_current_at(folder)
 
-    async def _point_current_at(self, folder: str | None) -> str:
-        return await self.hold.session.act(switch(self.work.to, folder), sudo=self.hold.sudo(self.work.sudo_user))
+    async def _point_current_at(self, folder: str | None) -> None:
+        await self.hold.session.act(switch(self.work.to, folder), sudo=self.hold.sudo(self.work.sudo_user))
 
     async def _activate_and_verify(self) -> StepEnd | None:
         """None when all went well."""
@@ -82,26 +83,27 @@ class Deployment:
                 return StepEnd(Outcome.FAILED, f"verify: {end.reason}", end.status, end.tail)
         return None
 
-    async def _succeeded(self, fingerprint: str | None) -> None:
+    async def _succeeded(self) -> None:
+        """Clean up, then write down how the release stands now: with what the service wrote at its start."""
         work = self.work
-        seen = self.hold.observed.packages[self.step.id]
-        state = PackageBaseline(
-            to=work.to,
-            folder=work.folder,
-            manifest_sha256=work.manifest.sha256,
-            fingerprint=seen.fingerprint if fingerprint is None else fingerprint,
+        pruned = await self.hold.session.act(
+            prune(work.to, keep=(work.folder, *work.keep)), sudo=self.hold.sudo(work.sudo_user)
         )
         after = baseline.package_succeeded(
             self.hold.baseline,
             step=self.step.id,
             release=self._release,
-            state=state,
+            state=PackageBaseline(
+                to=work.to,
+                folder=work.folder,
+                manifest_sha256=work.manifest.sha256,
+                fingerprint=pruned.fingerprint,
+            ),
             keep=work.keep,
         )
         await self._tell(
             "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, after=after
         )
-        await self.hold.session.act(prune(work.to, keep=(work.folder, *work.keep)), sudo=self.hold.sudo(work.sudo_user))
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""

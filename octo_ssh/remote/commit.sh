@@ -4,7 +4,6 @@ umask 077
 absolute "$1"
 o_to=$o_at
 check_place
-look_at_find
 o_part=$o_to/releases/.$2.tmp
 o_done=$o_to/releases/$2
 [ -d "$o_part" ] && [ -f "$o_part.json" ] || fail "$o_part was not built"
@@ -14,6 +13,4 @@ try "$o_done cannot be made" mv -fT "$o_part.json" "$o_done.json"
 try "$o_done cannot be made" mv -T "$o_part" "$o_done"
 flush "$o_to/releases"
 rm -rf -- "$o_to/.octo-ssh/build.$2"
-mark fingerprint
-fingerprint "$o_done"
 finish 0

@@ -1,9 +1,11 @@
-# Remove release folders that are neither current nor named, and what unfinished builds left. Words: to folder…
+# Remove release folders that are neither current nor named, and what unfinished builds left; tell how the current one
+# stands now. Words: to folder…
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 absolute "$1"
 o_to=$o_at
 shift
 check_place
+look_at_find
 o_place=ours
 read_current
 [ "$o_place" = ours ] || fail "$o_to: $o_owner"
@@ -38,4 +40,8 @@ for o_name in .*.tmp .*.tmp.json; do
 	fi
 done
 rm -rf -- "$o_to"/.octo-ssh/build.* "$o_to"/.octo-ssh/current.*
+if [ -n "$o_current" ]; then
+	mark fingerprint
+	fingerprint "$o_to/releases/$o_current"
+fi
 finish 0

@@ -5,7 +5,8 @@ find_root "$1"
 take_two "$8" "$9"
 check_lease "$2" "$3"
 write_memory "$5" "$6"
-rm -rf -- "$o_root/work/$4"
+# Under the lease nobody else uses the store: what was sent is in its release, or will be sent again.
+rm -rf -- "$o_root/work/$4" "$o_root/store"
 end_lease "$2"
 [ -z "$7" ] || logger -t octo-ssh -- "$7" </dev/null >/dev/null 2>&1
 finish 0

@@ -4,7 +4,6 @@ umask 022
 absolute "$1"
 o_to=$o_at
 check_place
-look_at_find
 [ -d "$o_to/.octo-ssh" ] || fail "$o_to is not a place of octo-ssh"
 if [ -e "$o_to/current" ] && [ ! -L "$o_to/current" ]; then
 	fail "$o_to/current is not a symbolic link: octo-ssh does not replace it; move it away"
@@ -12,7 +11,6 @@ fi
 if [ -z "$2" ]; then
 	try "$o_to/current cannot be removed" rm -f -- "$o_to/current"
 	flush "$o_to"
-	mark fingerprint
 	finish 0
 fi
 [ -d "$o_to/releases/$2" ] && [ ! -L "$o_to/releases/$2" ] && [ -f "$o_to/releases/$2.json" ] ||
@@ -25,6 +23,4 @@ o_said=$(mv -fT "$o_link" "$o_to/current" 2>&1) || {
 	fail "$o_to/current cannot be replaced: $o_said"
 }
 flush "$o_to"
-mark fingerprint
-fingerprint "$o_to/releases/$2"
 finish 0

@@ -356,13 +356,12 @@ async def test_a_link_in_place_of_our_folders_is_refused(machine: Machine, plant
 async def test_current_is_switched_and_taken_away(machine: Machine) -> None:
     await deploy(machine, "1.0", PLAIN)
     await deploy(machine, "2.0", {"bin/app": File(b"2")})
-    first = await machine.session.act(switch(str(machine.to), "1.0"))
+    await machine.session.act(switch(str(machine.to), "1.0"))
     assert os.readlink(machine.to / "current") == "releases/1.0"
-    seen = await look(machine)
-    assert (seen.current, seen.fingerprint) == ("1.0", first)
+    assert (await look(machine)).current == "1.0"
     await machine.session.act(switch(str(machine.to), "2.0"))
     assert (machine.to / "current/bin/app").read_bytes() == b"2"
-    assert await machine.session.act(switch(str(machine.to), None)) == ""
+    await machine.session.act(switch(str(machine.to), None))
     assert "current" not in os.listdir(machine.to)
     assert sorted(os.listdir(machine.to / ".octo-ssh")) == ["owner"]
 
@@ -397,7 +396,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 async def test_the_fingerprint_tells_every_change(machine: Machine, change: Callable[[Path], object]) -> None:
     await deploy(machine, "1.0", PLAIN)
-    before = await machine.session.act(switch(str(machine.to), "1.0"))
+    await machine.session.act(switch(str(machine.to), "1.0"))
+    before = (await machine.session.act(prune(str(machine.to), keep=()))).fingerprint
     assert (await look(machine)).fingerprint == before
     change(machine.to / "releases/1.0")
     after = (await look(machine)).fingerprint
@@ -411,8 +411,9 @@ async def test_old_releases_and_rubble_go_and_current_stays(machine: Machine) ->
     await machine.session.act(switch(str(machine.to), "2.0"))
     (machine.to / "releases/.5.0.tmp").mkdir()
     (machine.to / "releases/unfinished").mkdir()
-    removed = await machine.session.act(prune(str(machine.to), keep=("4.0 final", "never there")))
-    assert removed == ("1.0", "3.0")
+    pruned = await machine.session.act(prune(str(machine.to), keep=("4.0 final", "never there")))
+    assert pruned.removed == ("1.0", "3.0")
+    assert pruned.fingerprint == (await look(machine)).fingerprint
     assert sorted(os.listdir(machine.to / "releases")) == [
         "2.0",
         "2.0.json",
