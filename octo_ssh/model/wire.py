@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Any
 
 from octo_ssh.model.program import Program, Reply, Sudo
 
@@ -47,7 +48,7 @@ def quoted(word: str) -> bytes:
     return b"'" + raw.replace(b"'", b"'\\''") + b"'"
 
 
-def program_text(program: Program[object], nonce: str) -> bytes:
+def program_text(program: Program[Any], nonce: str) -> bytes:
     """The bytes that make a ``sh -s`` run the program. Raises ValueError for words that cannot be sent."""
     return _framed(program.body, (nonce, *program.words))
 

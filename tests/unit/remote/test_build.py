@@ -383,13 +383,18 @@ async def test_a_folder_named_current_is_not_replaced(machine: Machine) -> None:
     assert (await look(machine)).place is Place.FOREIGN
 
 
+def _link(path: Path) -> Path:
+    path.symlink_to("elsewhere")
+    return path
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "content": lambda folder: (folder / "lib/big").write_bytes(b"y" * 100_000),
     "mode": lambda folder: (folder / "lib/big").chmod(0o600),
     "a new file": lambda folder: (folder / "lib/new").touch(),
     "a missing file": lambda folder: (folder / "lib/empty").unlink(),
     "a time": lambda folder: os.utime(folder / "lib/big", (1, 1)),
-    "a link": lambda folder: ((folder / "current-doc").unlink(), (folder / "current-doc").symlink_to("x")),
+    "a link": lambda folder: os.replace(_link(folder / "other"), folder / "current-doc"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from octo_ssh.remote.trees import parse_tree
 from octo_ssh.remote.words import name, two_texts
 
 PLACE = PlaceRequest("deploy", "/srv/shop", ("a", "b"))
-PROGRAMS: dict[str, Callable[[], Program[object]]] = {
+PROGRAMS: dict[str, Callable[[], Program[Any]]] = {
     "observe": lambda: observe("~/x", "p", None, (PLACE,)),
     "observe_places": lambda: observe_places("/x", "p", None, (PLACE,)),
     "facts": lambda: facts("~/x"),
@@ -74,7 +75,7 @@ CONTENT = st.one_of(
     sections=st.lists(st.tuples(st.sampled_from(SECTIONS), CONTENT), max_size=12),
 )
 def test_a_lie_is_an_error_and_no_crash(
-    made: Callable[[], Program[object]], status: int, sections: list[tuple[str, bytes]]
+    made: Callable[[], Program[Any]], status: int, sections: list[tuple[str, bytes]]
 ) -> None:
     try:
         made().parse(Reply(status, tuple(sections)))

@@ -63,7 +63,7 @@ async def test_both_streams_come_in_their_order_and_the_status_is_exact(machine:
 
 
 async def test_variables_and_secrets_arrive_byte_by_byte(machine: Machine) -> None:
-    values = {
+    values: dict[str, str | Secret] = {
         "PLAIN": 'it\'s "quoted" $HOME `id` \\ \n two lines\n',
         "SECRET": Secret("pässwörd'; rm -rf / #"),
         "ODD": os.fsdecode(b"\xff\xfe\x01\x1f"),
