@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from octo_ssh.model.values import Secret
 
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def test_failed_means_failed_unreachable_unknown_and_never_started(tmp_path: Pat
             "e": Outcome.UNKNOWN,
         },
     )
-    assert last_failed(tmp_path, "shop", "staging") == {"c", "d", "e", "f"}
+    assert last_failed(tmp_path, "shop", "staging") == frozenset({"c", "d", "e", "f"})
 
 
 def test_only_the_last_run_of_this_project_and_environment_counts(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_killed_run_left_all_its_targets_behind(tmp_path: Path) -> None:
     with record.path.open("a") as file:
         file.write('{"event":"run_en')
     record.finish()
-    assert last_failed(tmp_path, "shop", "staging") == {"a", "b"}
+    assert last_failed(tmp_path, "shop", "staging") == frozenset({"a", "b"})
 
 
 def test_a_run_that_was_refused_before_it_had_targets_does_not_count(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,7 @@ def baseline(folder: str, manifest: Manifest = MANIFEST, *, history: tuple[str, 
     return Baseline(release=folder, packages={"shop": state}, **keys)  # type: ignore[arg-type]
 
 
-def at(here: PackagePlace, remembered: Baseline | None = None, **keys: object) -> Observed:
+def at(here: PackagePlace, remembered: Baseline | None = None, **keys: Any) -> Observed:
     return observed(places={"deploy": here}, baseline=remembered or Baseline(), **keys)
 
 

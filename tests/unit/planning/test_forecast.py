@@ -245,15 +245,15 @@ def test_a_check_whose_last_result_was_no_success_is_asked_again(failed: frozens
 # Once.
 
 
-def fleet(*steps: Step, limit: tuple[str, ...] = (), **seen: Observed) -> Case:
-    return Case(loaded(*steps), {name.replace("_", "-"): each for name, each in seen.items()}, RunOptions(limit=limit))
+def fleet(*steps: Step, seen: dict[str, Observed], limit: tuple[str, ...] = ()) -> Case:
+    return Case(loaded(*steps), seen, RunOptions(limit=limit))
 
 
 MIGRATE = run("migrate", once=True)
 
 
 def everywhere() -> dict[str, Observed]:
-    return {f"web_{number}": at_release(f"web-{number}") for number in (1, 2, 3)}
+    return {f"web-{number}": at_release(f"web-{number}") for number in (1, 2, 3)}
 
 
 def once(case: Case) -> tuple[tuple[str, ...], bool, str]:
@@ -263,40 +263,40 @@ def once(case: Case) -> tuple[tuple[str, ...], bool, str]:
 
 
 def test_a_once_step_is_for_the_first_reachable_target() -> None:
-    assert once(fleet(DEPLOY, MIGRATE, **everywhere())) == (("web-1",), True, "not yet run for 1.4.2, on one of 3")
+    assert once(fleet(DEPLOY, MIGRATE, seen=everywhere())) == (("web-1",), True, "not yet run for 1.4.2, on one of 3")
 
 
 def test_a_once_step_is_done_when_any_target_remembers_it() -> None:
-    case = fleet(DEPLOY, MIGRATE, **everywhere())
-    case.seen["web-3"] = at_release("web-3", done=done(fleet(DEPLOY, MIGRATE, **everywhere()), "migrate"))
+    case = fleet(DEPLOY, MIGRATE, seen=everywhere())
+    case.seen["web-3"] = at_release("web-3", done=done(fleet(DEPLOY, MIGRATE, seen=everywhere()), "migrate"))
     assert once(case) == (("web-3",), False, "ran already for 1.4.2")
 
 
 def test_a_target_outside_the_limit_may_remember_it_too() -> None:
-    case = fleet(DEPLOY, MIGRATE, limit=("web-1",), **everywhere())
+    case = fleet(DEPLOY, MIGRATE, limit=("web-1",), seen=everywhere())
     assert case.selection.once_extra == ("web-2", "web-3")
-    case.seen["web-3"] = at_release("web-3", done=done(fleet(DEPLOY, MIGRATE, **everywhere()), "migrate"))
+    case.seen["web-3"] = at_release("web-3", done=done(fleet(DEPLOY, MIGRATE, seen=everywhere()), "migrate"))
     assert once(case) == (("web-1",), False, "ran already for 1.4.2 on web-3")
 
 
 def test_if_a_target_cannot_be_asked_and_no_other_says_so_the_run_is_refused() -> None:
     seen = everywhere()
-    del seen["web_2"]
+    del seen["web-2"]
     with pytest.raises(Refused, match=r"'migrate' runs once .* web-2 cannot be asked"):
-        fleet(DEPLOY, MIGRATE, **seen).plan()
+        fleet(DEPLOY, MIGRATE, seen=seen).plan()
 
 
 def test_if_another_target_says_so_an_unreachable_one_does_not_matter() -> None:
     seen = everywhere()
-    memory = done(fleet(DEPLOY, MIGRATE, **everywhere()), "migrate")
-    seen["web_3"] = at_release("web-3", done=memory)
-    del seen["web_2"]
-    assert once(fleet(DEPLOY, MIGRATE, **seen))[1] is False
+    memory = done(fleet(DEPLOY, MIGRATE, seen=everywhere()), "migrate")
+    seen["web-3"] = at_release("web-3", done=memory)
+    del seen["web-2"]
+    assert once(fleet(DEPLOY, MIGRATE, seen=seen))[1] is False
 
 
 def test_a_runbook_with_once_asks_nobody() -> None:
     seen = everywhere()
-    del seen["web_1"]
+    del seen["web-1"]
     case = Case(
         loaded(MIGRATE, packages=(), release=None), {key.replace("_", "-"): value for key, value in seen.items()}
     )
@@ -304,7 +304,7 @@ def test_a_runbook_with_once_asks_nobody() -> None:
 
 
 def test_redeploy_runs_a_once_step_again() -> None:
-    case = fleet(DEPLOY, MIGRATE, **everywhere())
+    case = fleet(DEPLOY, MIGRATE, seen=everywhere())
     case.seen["web-3"] = at_release("web-3", done=done(case, "migrate"))
     case.options = RunOptions(redeploy=True)
     assert once(case) == (("web-1",), True, "--redeploy")
@@ -312,7 +312,7 @@ def test_redeploy_runs_a_once_step_again() -> None:
 
 def test_a_once_step_goes_where_its_when_allows_it() -> None:
     when = Template("${{ target == 'web-2' }}", HERE)
-    case = fleet(DEPLOY, run("migrate", once=True, when=when), **everywhere())
+    case = fleet(DEPLOY, run("migrate", once=True, when=when), seen=everywhere())
     assert once(case)[0] == ("web-2",)
 
 
@@ -337,7 +337,7 @@ def test_an_always_step_that_ran_already_stands_by_for_a_failure() -> None:
 
 def test_a_template_in_when_leaves_targets_out() -> None:
     when = Template("${{ target == 'web-1' }}", HERE)
-    case = fleet(DEPLOY, run("tell", when=when), **everywhere())
+    case = fleet(DEPLOY, run("tell", when=when), seen=everywhere())
     assert case.of("tell", "web-1").due
     assert case.of("tell", "web-2").outcome is Outcome.SKIPPED
     assert case.of("tell", "web-2").work is None
@@ -361,7 +361,7 @@ def test_a_skipped_step_does_nothing() -> None:
 
 
 def test_unreachable_targets_have_that_outcome_and_the_reason() -> None:
-    case = fleet(DEPLOY, run("tell"), web_1=at_release())
+    case = fleet(DEPLOY, run("tell"), seen={"web-1": at_release()})
     planned = case.of("tell", "web-2")
     assert (planned.outcome, planned.reason, planned.work) == (Outcome.UNREACHABLE, "connection refused", None)
     assert case.plan().unreachable == {"web-2": "connection refused", "web-3": "connection refused"}

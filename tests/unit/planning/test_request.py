@@ -64,7 +64,9 @@ def test_a_step_that_only_the_limit_empties_is_no_error() -> None:
 
 
 def test_a_step_in_a_group_reaches_the_groups_targets_at_most_and_a_group_those_of_its_steps() -> None:
-    found = reached(plan(group("g", run("a", on=("web",)), run("b", on=("web & web",)), on=("web", "db"))), INV.targets)
+    found = reached(
+        plan(group("g", run("a", on=("web",)), run("b", on=("web & web",)), on=("web", "db"))), tuple(INV.targets)
+    )
     assert found == {"g": ("web-1", "web-2"), "a": ("web-1", "web-2"), "b": ("web-1", "web-2")}
 
 
