@@ -51,12 +51,13 @@ class Person:
         # Its own name and not /dev/tty, which macOS cannot wait for.
         terminal = os.open(os.ttyname(self._terminal.stdin.fileno()), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         try:
-            self._terminal.side.write(clean_line(question).rstrip(": ") + ": ")
             before = termios.tcgetattr(terminal)
             during = list(before)
             during[3] = before[3] | termios.ECHO if echo else before[3] & ~termios.ECHO
             termios.tcsetattr(terminal, termios.TCSAFLUSH, during)
             try:
+                # Asked only now: what was typed before the question is dropped, what follows it is not.
+                self._terminal.side.write(clean_line(question).rstrip(": ") + ": ")
                 yield terminal
             finally:
                 termios.tcsetattr(terminal, termios.TCSADRAIN, before)

@@ -1,0 +1,63 @@
+"""Words of the command line with a form of their own."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from octo_ssh.cli.words import assignments, command_line, seconds
+from octo_ssh.errors import UsageError
+
+
+def test_text_stays_text_and_yaml_is_read() -> None:
+    words = [
+        "port=8080",
+        "list:=[1, two, true]",
+        "map:={a: 1}",
+        "empty=",
+        "url=http://x/?a=b",
+        "Project.Color=red",
+        "no:=no",
+    ]
+    assert assignments(words) == {
+        "port": "8080",
+        "list": (1, "two", True),
+        "map": {"a": 1},
+        "empty": "",
+        "url": "http://x/?a=b",
+        "Project.Color": "red",
+        "no": "no",
+    }
+
+
+def test_the_later_of_two_counts() -> None:
+    assert assignments(["a=1", "a:=2"]) == {"a": 2}
+
+
+@pytest.mark.parametrize("word", ["a", "=x", "1a=x", "a b=x", ":=x"])
+def test_what_is_no_assignment_is_bad_usage(word: str) -> None:
+    with pytest.raises(UsageError, match="is no assignment"):
+        assignments([word])
+
+
+def test_bad_yaml_is_bad_usage_with_its_place() -> None:
+    with pytest.raises(UsageError, match=r"--var a:1:"):
+        assignments(["a:={b: [1}"])
+
+
+def test_durations_carry_their_unit() -> None:
+    assert seconds("10m", "--lock-wait") == 600
+    assert seconds("0s", "--lock-wait") == 0
+    with pytest.raises(UsageError, match="--lock-wait must be a duration"):
+        seconds("10", "--lock-wait")
+
+
+def test_the_command_that_goes_on_can_be_typed_again() -> None:
+    told = command_line(
+        "apply", "my plan.yaml", inventory=None, environment="staging", release="1.4.2", var=["a=b c", "x:=$(evil)"]
+    )
+    assert shlex.split(told) == [
+        *("octo-ssh", "apply", "my plan.yaml", "-e", "staging", "--release", "1.4.2"),
+        *("--var", "a=b c", "--var", "x:=$(evil)"),
+    ]
