@@ -13,6 +13,17 @@ MakeSshd = Callable[..., Sshd]
 SshdFarm = Callable[[int], list[Sshd]]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _leave_the_user_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees or touches the records, caches and keys of whoever runs the tests."""
+    own = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OCTO_SSH_STATE", str(own / "state"))
+        patch.setenv("XDG_CACHE_HOME", str(own / "cache"))
+        patch.delenv("SSH_AUTH_SOCK", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def client_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A private key without passphrase that every test sshd lets in."""

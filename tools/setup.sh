@@ -3,11 +3,12 @@
 set -eu
 
 purpose=$1
+PYTHON=${PYTHON:-}
 wanted='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 
-# The first interpreter that is new enough and can make virtual environments.
+# The first interpreter that is new enough and can make virtual environments; the one in $PYTHON alone if given.
 find_python() {
-    for name in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11 python; do
+    for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
         if "$name" -c "$wanted" >/dev/null 2>&1; then
             command -v "$name"
             return
@@ -20,12 +21,12 @@ is_debian() { command -v apt-get >/dev/null && [ -e /etc/debian_version ]; }
 
 if ! .venv/bin/python -c "$wanted" >/dev/null 2>&1; then
     python=$(find_python) || python=
-    if [ -z "$python" ] && is_debian && [ "$(id -u)" -eq 0 ]; then
+    if [ -z "$python$PYTHON" ] && is_debian && [ "$(id -u)" -eq 0 ]; then
         sh tools/apt-install.sh python3-venv
         python=$(find_python) || python=
     fi
     if [ -z "$python" ]; then
-        echo "No Python 3.11 or newer with the venv module was found." >&2
+        echo "No Python 3.11 or newer with the venv module was found${PYTHON:+ at $PYTHON}." >&2
         if is_debian; then
             echo "Install it:  sudo apt-get install python3 python3-venv" >&2
         else
