@@ -19,7 +19,7 @@ def _leave_the_user_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     own = tmp_path_factory.mktemp("own")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OCTO_SSH_STATE", str(own / "state"))
-        patch.setenv("XDG_CACHE_HOME", str(own / "cache"))
+        patch.setenv("OCTO_SSH_CACHE", str(own / "cache"))
         patch.delenv("SSH_AUTH_SOCK", raising=False)
         yield
 
