@@ -122,7 +122,12 @@ class Refused(OctoError):
 
 
 class TargetError(OctoError):
-    """Something about one target; the others go on."""
+    """Something about one target; the others go on. The message begins with the target's name."""
+
+    def beside(self, target: str) -> str:
+        """The message for where the target's name stands already: without it in front."""
+        name, colon, rest = self.message.partition(": ")
+        return rest if colon and (name == target or name.startswith(f"{target} (")) else self.message
 
 
 class Unreachable(TargetError):

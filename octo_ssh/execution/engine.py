@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from octo_ssh.errors import ConnectionLost, OctoError
+from octo_ssh.errors import ConnectionLost, OctoError, TargetError
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
@@ -69,9 +69,11 @@ class Engine:
                 case _:
                     assert_never(work)
         except ConnectionLost as error:
-            return StepEnd(Outcome.UNKNOWN, f"the connection was lost: {error.message}", tail=voice.tail())
+            return StepEnd(Outcome.UNKNOWN, error.beside(hold.target.name), tail=voice.tail())
+        except TargetError as error:
+            return StepEnd(Outcome.FAILED, _with_hint(error.beside(hold.target.name), error.hint), tail=voice.tail())
         except OctoError as error:
-            return StepEnd(Outcome.FAILED, str(error), tail=voice.tail())
+            return StepEnd(Outcome.FAILED, _with_hint(error.message, error.hint), tail=voice.tail())
 
     async def _script(self, step: Step, hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
         end = await run_script(hold, work, voice)
@@ -92,6 +94,10 @@ class Engine:
         )
         await hold.record(_ended(step, end), after)
         return end
+
+
+def _with_hint(message: str, hint: str) -> str:
+    return f"{message} ({hint})" if hint else message
 
 
 def _ended(step: Step, end: StepEnd) -> dict[str, str | int | None]:

@@ -130,7 +130,7 @@ class Hold:
                 timeout_s=20,
             )
         except TargetError as error:
-            self.lost = error.message
+            self.lost = error.beside(self.target.name)
 
     def _line(self, fields: Mapping[str, Any]) -> bytes:
         identity = self.context.identity
@@ -156,6 +156,6 @@ class Hold:
                     lock_programs.renew(self.root, epoch=self._epoch, token=self.token, ttl_s=TTL_S), timeout_s=RENEW_S
                 )
             except RemoteError as error:
-                self.lost = error.message
+                self.lost = error.beside(self.target.name)
             except TargetError:
                 continue  # the step that runs will see the loss for itself

@@ -159,6 +159,9 @@ class RunPlan:
     """Targets at once, where no step says less."""
     unreachable: Mapping[str, str] = field(default_factory=dict)
     """Targets that could not be reached, with the reason."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Targets that were reached and could not be looked at (sudo refused, a damaged baseline): failed, with the
+    reason."""
     skip_unreachable: bool = False
 
     @property

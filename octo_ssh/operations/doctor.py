@@ -108,7 +108,7 @@ async def _become(target: Target, facts: Facts, session: Observer, secrets: Secr
     except SecretError as error:
         return (Finding(Level.BAD, error.message, error.hint),)
     except RemoteError as error:
-        return (Finding(trouble, f"steps cannot become {become.user}: {error.message}", error.hint),)
+        return (Finding(trouble, f"steps cannot become {become.user}: {error.beside(target.name)}", error.hint),)
     return (Finding(Level.GOOD, f"steps can become {become.user}"),)
 
 
@@ -117,7 +117,7 @@ def _failed(name: str, error: TargetError) -> Diagnosis:
     return Diagnosis(
         name,
         None,
-        (Finding(Level.BAD, error.message, error.hint),),
+        (Finding(Level.BAD, error.beside(name), error.hint),),
         # What a target itself reports as wrong is a finding; not being able to look is not.
         Outcome.UNCHANGED if outcome is Outcome.FAILED else outcome,
         host_key_refused=isinstance(error, HostKeyRefused),

@@ -49,7 +49,7 @@ async def run_command(
 
 
 def _broken(name: str, error: TargetError, output: _Kept, timeout_s: float) -> ExecResult:
-    reason = error.message
+    reason = error.beside(name)
     if isinstance(error, TargetTimeout):
         reason = f"not done within {timeout_s:g} s: its processes were ended"
     return ExecResult(name, outcome_of(error, acted=True), None, output.text, reason)

@@ -46,7 +46,7 @@ class Fleet:
             session = await self.connector.connect(target)
         except Unreachable as error:
             self.unreachable[target.name] = error
-            self.emit(TargetLost(target.name, Outcome.UNREACHABLE, error.message, error.hint))
+            self.emit(TargetLost(target.name, Outcome.UNREACHABLE, error.beside(target.name), error.hint))
         else:
             self.sessions[target.name] = session
             self.emit(TargetConnected(target.name))

@@ -39,7 +39,8 @@ async def locks(
         return LockRow(target.name, Outcome.UNCHANGED if ended is None else Outcome.CHANGED, ended, ended is not None)
 
     seen = await visit(roster, one, emit=emit, make_connector=make_connector)
-    return tuple(
-        LockRow(name, outcome_of(row, acted=release), None, reason=row.message) if isinstance(row, TargetError) else row
-        for name, row in seen.items()
-    )
+    return tuple(_gone(name, row, acted=release) if isinstance(row, TargetError) else row for name, row in seen.items())
+
+
+def _gone(name: str, error: TargetError, *, acted: bool) -> LockRow:
+    return LockRow(name, outcome_of(error, acted=acted), None, reason=error.beside(name))

@@ -53,8 +53,10 @@ class Prepared:
     manifests: ManifestCache
     emit: Emit
     observed: dict[str, Observed] = field(default_factory=dict)
-    lost: dict[str, str] = field(default_factory=dict)
-    """Targets that were reached but could not be observed, with the reason."""
+    unreachable: dict[str, str] = field(default_factory=dict)
+    """Targets that were lost while they were looked at, with the reason."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Targets that could not be looked at though they answer, with the reason."""
     configured: dict[tuple[str, str], Configured] = field(default_factory=dict)
     """By step id and target."""
     _alike: dict[tuple[str, ...], Manifest] = field(default_factory=dict)
@@ -67,23 +69,26 @@ class Prepared:
             return await self._observe(self.loaded.inventory.targets[name], session, wanted.get(name, ()))
 
         for name, seen in (await self.fleet.each(names, one)).items():
-            if isinstance(seen, TargetError):
-                outcome = Outcome.FAILED if isinstance(seen, RemoteError) else Outcome.UNREACHABLE
-                self.lost[name] = str(seen)
-                self.emit(TargetLost(name, outcome, seen.message, seen.hint))
-            else:
+            if not isinstance(seen, TargetError):
                 self.observed[name] = seen
+                continue
+            reason = seen.beside(name)
+            broken = isinstance(seen, RemoteError)
+            (self.broken if broken else self.unreachable)[name] = reason
+            outcome = Outcome.FAILED if broken else Outcome.UNREACHABLE
+            self.emit(TargetLost(name, outcome, reason, seen.hint))
 
     def decide(self) -> RunPlan:
         """The plan of the run, from what was seen."""
-        gone = {name: error.message for name, error in self.fleet.unreachable.items()}
+        gone = {name: error.beside(name) for name, error in self.fleet.unreachable.items()}
         plan = make_plan(
             PlanInput(
                 loaded=self.loaded,
                 options=self.options,
                 selection=self.selection,
                 observed=self.observed,
-                unreachable={**gone, **self.lost},
+                unreachable={**gone, **self.unreachable},
+                broken=self.broken,
                 manifests={name: package.manifest for name, package in self.packages.items()},
                 configured=self.configured,
             )

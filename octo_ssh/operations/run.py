@@ -202,7 +202,7 @@ class Run:
         """The target leaves the run outside a step."""
         outcome = Outcome.UNKNOWN if isinstance(error, ConnectionLost) else Outcome.FAILED
         self.holds[target].gone = True
-        self._tell(TargetLost(target, outcome, error.message, error.hint))
+        self._tell(TargetLost(target, outcome, error.beside(target), error.hint))
         if self.schedule is not None:
             self.schedule.left(target, outcome)
 

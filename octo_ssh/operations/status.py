@@ -123,4 +123,4 @@ def _owed(baseline: Baseline) -> Iterator[str]:
 
 
 def _gone(name: str, error: TargetError) -> TargetStatus:
-    return TargetStatus(name, outcome_of(error), error.message, None, (), (), None)
+    return TargetStatus(name, outcome_of(error), error.beside(name), None, (), (), None)

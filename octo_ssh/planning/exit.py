@@ -60,6 +60,8 @@ def _reason(schedule: Schedule, target: str, outcome: Outcome) -> str:
     match outcome:
         case Outcome.UNREACHABLE if target in schedule.plan.unreachable:
             return schedule.plan.unreachable[target]
+        case Outcome.FAILED if target in schedule.plan.broken:
+            return schedule.plan.broken[target]
         case Outcome.SKIPPED:
             begun = Outcome.CHANGED in schedule.outcomes_of(target)
             return "not finished: the run stopped before" if begun else "not started"

@@ -12,7 +12,7 @@ from octo_ssh.model.plan import CheckStep, GroupStep, PackageStep, RunStep, Step
 from octo_ssh.model.work import Planned, ProbeWork, ScriptWork
 from octo_ssh.planning.deploy import Deployment, deploy
 from octo_ssh.planning.dueness import left_over
-from octo_ssh.planning.inputs import Scene
+from octo_ssh.planning.inputs import PlanInput, Scene
 from octo_ssh.planning.once import once_target
 from octo_ssh.planning.scripts import Folders, digest, probe, run_script
 
@@ -38,9 +38,14 @@ def forecast(scene: Scene) -> Forecast:
             if name in here:
                 found[step.id, name] = here[name].planned(step)
             else:
-                reason = scene.given.unreachable.get(name, "not observed")
-                found[step.id, name] = Planned(Outcome.UNREACHABLE, reason)
+                found[step.id, name] = _not_seen(scene.given, name)
     return found
+
+
+def _not_seen(given: PlanInput, name: str) -> Planned:
+    if name in given.broken:
+        return Planned(Outcome.FAILED, given.broken[name])
+    return Planned(Outcome.UNREACHABLE, given.unreachable[name])
 
 
 def _decide_once(scene: Scene, step: Step, here: Mapping[str, _Target]) -> tuple[str, ...]:

@@ -32,7 +32,9 @@ class PlanInput:
     observed: Mapping[str, Observed]
     """By target; those of ``selection.once_extra`` included."""
     unreachable: Mapping[str, str]
-    """Targets that were not observed, with the reason."""
+    """Targets that could not be reached, with the reason."""
+    broken: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """Targets that were reached and could not be looked at, with the reason."""
     manifests: Mapping[str, Manifest]
     """By package, as it was acquired."""
     configured: Mapping[tuple[str, str], Configured]

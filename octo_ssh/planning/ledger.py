@@ -45,10 +45,12 @@ class Ledger:
 
     def __post_init__(self) -> None:
         self.lost.update(dict.fromkeys(self.plan.unreachable, Outcome.UNREACHABLE))
-        if not self.plan.skip_unreachable:
-            self._spent = [name for name in self.plan.targets if name in self.plan.unreachable]
+        self.lost.update(dict.fromkeys(self.plan.broken, Outcome.FAILED))
+        unreachable = () if self.plan.skip_unreachable else self.plan.unreachable
+        self._spent = [name for name in self.plan.targets if name in unreachable or name in self.plan.broken]
         if len(self._spent) > self.plan.max_failures:
-            self.halt(f"{named(self._spent)} cannot be reached; max_failures is {self.plan.max_failures}")
+            what = "could not be looked at" if self.plan.broken else "cannot be reached"
+            self.halt(f"{named(self._spent)} {what}; max_failures is {self.plan.max_failures}")
 
     @property
     def stopped(self) -> bool:
@@ -99,7 +101,7 @@ class Ledger:
         return planned.due or (planned.work is not None and target in self.lost)
 
     def _verdict(self, path: tuple[PlannedStep, ...], target: str) -> Verdict:
-        if self.lost.get(target) is Outcome.UNREACHABLE:
+        if self.lost.get(target) is Outcome.UNREACHABLE or target in self.plan.broken:
             return Verdict.SKIP
         for depth, step in enumerate(path):
             if target in self.entered[step.step.id]:

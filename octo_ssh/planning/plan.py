@@ -31,7 +31,6 @@ def make_plan(given: PlanInput) -> RunPlan:
         raise Refused("\n".join(reasons), hint="nothing was changed")
     plan = given.loaded.plan
     targets = given.selection.targets
-    gone = {name: given.unreachable.get(name, "not observed") for name in targets if name not in given.observed}
     return RunPlan(
         project=plan.project,
         release=plan.release,
@@ -40,7 +39,8 @@ def make_plan(given: PlanInput) -> RunPlan:
         steps=tuple(_planned_step(scene, found, step, plan.max_parallel) for step in plan.steps),
         max_failures=failures(plan.max_failures, len(targets)),
         max_parallel=plan.max_parallel,
-        unreachable=gone,
+        unreachable={name: given.unreachable[name] for name in targets if name in given.unreachable},
+        broken={name: given.broken[name] for name in targets if name in given.broken},
         skip_unreachable=plan.skip_unreachable,
     )
 

@@ -166,7 +166,7 @@ class Schedule:
             return
         planned = leaf.planned(target)
         outcome = settled_outcome(leaf, target, verdict)
-        said = verdict is Verdict.GO or outcome is Outcome.UNREACHABLE or planned.outcome is Outcome.SKIPPED
+        said = verdict is Verdict.GO or not outcome.is_good or planned.outcome is Outcome.SKIPPED
         reason = planned.reason if said else "the target left the run before"
         self.ledger.outcomes[leaf.id, target] = outcome
         self._settled.append(Settled(leaf.id, target, outcome, reason))

@@ -223,4 +223,4 @@ def at_work(stage: Together | Sliding) -> StageAtWork:
 def settled_outcome(leaf: Leaf, target: str, verdict: Verdict) -> Outcome:
     """How a step ends on a target without anything being done."""
     planned = leaf.planned(target).outcome
-    return planned if verdict is Verdict.GO or planned is Outcome.UNREACHABLE else Outcome.SKIPPED
+    return planned if verdict is Verdict.GO or not planned.is_good else Outcome.SKIPPED
