@@ -181,7 +181,7 @@ async def test_a_root_that_others_can_enter_is_a_finding(fleet: LocalFleet) -> N
 
 async def test_targets_that_cannot_be_looked_at_tell_why(fleet: LocalFleet) -> None:
     fleet.broken = {
-        "web-1": Unreachable("web-1: refused", hint="is sshd running?"),
+        "web-1": Unreachable("refused", hint="is sshd running?"),
         "web-2": HostKeyRefused("web-2: unknown key"),
     }
 
@@ -197,7 +197,7 @@ async def test_targets_that_cannot_be_looked_at_tell_why(fleet: LocalFleet) -> N
         ("web-3", Outcome.UNCHANGED, False),
         ("db", Outcome.UNREACHABLE, False),
     ]
-    assert [(finding.what, finding.hint) for finding in rows[0].findings] == [("web-1: refused", "is sshd running?")]
+    assert [(finding.what, finding.hint) for finding in rows[0].findings] == [("refused", "is sshd running?")]
 
 
 def test_two_names_for_one_machine_and_root_are_found() -> None:

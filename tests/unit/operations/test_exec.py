@@ -77,7 +77,7 @@ async def test_targets_that_are_gone_or_go_are_told_apart(fleet: LocalFleet) -> 
     fleet.sessions = {"web-2": cast(Session, Lost())}
     rows = await run(fleet, "echo well", "tag:web")
     assert [(row.target, row.outcome, row.output, row.reason) for row in rows] == [
-        ("web-1", Outcome.UNREACHABLE, b"", "web-1: no route"),
-        ("web-2", Outcome.UNKNOWN, b"half", "web-2: the connection is gone"),
+        ("web-1", Outcome.UNREACHABLE, b"", "no route"),
+        ("web-2", Outcome.UNKNOWN, b"half", "the connection is gone"),
         ("web-3", Outcome.CHANGED, b"well\n", ""),
     ]

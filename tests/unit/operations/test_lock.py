@@ -33,7 +33,7 @@ async def hold(fleet: LocalFleet, name: str, root: str = "~/.octo-ssh") -> Acqui
 
 async def test_who_holds_what_is_shown_and_nothing_is_changed(fleet: LocalFleet) -> None:
     await hold(fleet, "web-1")
-    fleet.broken["web-3"] = Unreachable("web-3: refused")
+    fleet.broken["web-3"] = Unreachable("refused")
     for _ in range(2):
         rows = await locks(
             fleet.request(), release=False, emit=fleet.events.append, make_connector=fleet.make_connector
@@ -41,7 +41,7 @@ async def test_who_holds_what_is_shown_and_nothing_is_changed(fleet: LocalFleet)
         assert [(row.target, row.outcome, row.lease and row.lease.who, row.released, row.reason) for row in rows] == [
             ("web-1", Outcome.UNCHANGED, '{"user":"ada"}', False, ""),
             ("web-2", Outcome.UNCHANGED, None, False, ""),
-            ("web-3", Outcome.UNREACHABLE, None, False, "web-3: refused"),
+            ("web-3", Outcome.UNREACHABLE, None, False, "refused"),
             ("db", Outcome.UNCHANGED, None, False, ""),
         ]
 

@@ -96,7 +96,7 @@ async def test_release_folder_and_what_is_owed_are_told(fleet: LocalFleet, plan:
     )
     stand(fleet, "web-1", "1.4.2_1")
     stand(fleet, "web-2", "1.4.1", complete=False)
-    fleet.broken["web-3"] = Unreachable("web-3: refused")
+    fleet.broken["web-3"] = Unreachable("refused")
     report = await ask(fleet, plan)
     assert [(row.target, row.outcome, row.release, row.packages, row.owed, row.reason) for row in report.targets] == [
         (
@@ -108,7 +108,7 @@ async def test_release_folder_and_what_is_owed_are_told(fleet: LocalFleet, plan:
             "",
         ),
         ("web-2", Outcome.UNCHANGED, None, (PackageStatus("shop", "1.4.1", False),), (), ""),
-        ("web-3", Outcome.UNREACHABLE, None, (), (), "web-3: refused"),
+        ("web-3", Outcome.UNREACHABLE, None, (), (), "refused"),
     ]
 
 
