@@ -9,8 +9,10 @@ import typer
 
 from octo_ssh.cli.command import command
 from octo_ssh.cli.completion import SCRIPTS
+from octo_ssh.cli.connect import connector_maker
 from octo_ssh.cli.terminal import Terminal
 from octo_ssh.errors import ExitCode
+from octo_ssh.output.printer import Tone
 
 
 class Shell(enum.Enum):
@@ -59,7 +61,11 @@ def demo(
 
     from octo_ssh.operations import demo as operation
 
-    return asyncio.run(operation.demo(terminal.result.say, terminal.view, use_sshd=sshd))
+    def tell(text: str) -> None:
+        if not terminal.as_json and not terminal.quiet:
+            terminal.result.say(text, Tone.TITLE)
+
+    return asyncio.run(operation.demo(tell, terminal.view, make_connector=connector_maker(None), use_sshd=sshd))
 
 
 def completion(

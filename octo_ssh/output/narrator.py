@@ -6,6 +6,7 @@ few, and folded at the step's end where they are many.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from octo_ssh.model.events import (
@@ -62,6 +63,7 @@ class Narrator:
         self._output: dict[tuple[str, str], Lines] = {}
         self._pushed: list[tuple[str, int]] = []
         self._plan_told = ""
+        self._place: dict[str, int] = {}
         self.title = ""
 
     def emit(self, event: Event) -> None:
@@ -69,6 +71,7 @@ class Narrator:
         match event:
             case RunStarted():
                 self.title = run_title(event)
+                self._place = {name: place for place, name in enumerate(event.targets)}
                 self._say(f"{self.title}: {amount(len(event.targets), 'target')}, run {event.run}", Tone.TITLE)
             case PhaseStarted(phase):
                 self._flush_pushed()
@@ -144,7 +147,7 @@ class Narrator:
     def _tell_failure(self, event: StepEnded) -> None:
         reason = clean_line(event.reason)
         if event.status is not None and "exit status" not in reason:
-            reason = f"{reason}, exit status {event.status}" if reason else f"exit status {event.status}"
+            reason = f"{reason} (exit status {event.status})" if reason else f"exit status {event.status}"
         name = self._outline.name(event.step)
         text = f"  {event.outcome.value:<11}  {event.target}  {name}: {reason}  {duration(event.seconds)}"
         self._say(text, Tone.BAD)
@@ -169,16 +172,21 @@ class Narrator:
     def _flush(self, step: str) -> None:
         tally = self._tallies.pop(step)
         total = len(tally.seconds)
-        for (outcome, reason), targets in tally.alike.items():
+        for (outcome, reason), names in tally.alike.items():
+            targets = self._in_order(names)
             why = f"  {reason}" if reason else ""
             who = f"{amount(len(targets), 'target')}: {fold(targets)}" if len(targets) > 2 else fold(targets)
             self._say(f"  {outcome.value:<11}  {who}{self._in_group(step)}{why}", tone_of(outcome))
         if total > FOLD_ABOVE:
             self._say(f"               {duration(min(tally.seconds))} to {duration(max(tally.seconds))}", Tone.FAINT)
 
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        """As the inventory has them: they end in any order, and only neighbours fold."""
+        return sorted(names, key=lambda name: (self._place.get(name, len(self._place)), name))
+
     def _flush_pushed(self) -> None:
         if self._pushed:
-            targets = list(dict.fromkeys(target for target, _ in self._pushed))
+            targets = self._in_order({target for target, _ in self._pushed})
             sent = sum(count for _, count in self._pushed)
             self._say(f"  sent {size(sent)} to {named(targets)}")
             self._pushed.clear()

@@ -81,6 +81,20 @@ def test_unchanged_targets_are_folded_even_when_they_are_few() -> None:
     assert progress.splitlines()[-1].endswith("  unchanged    3 targets: web-001 … web-003  now at 1.4.2")
 
 
+def test_targets_are_folded_in_the_order_of_the_inventory_whatever_the_order_of_their_ends() -> None:
+    names = tuple(reversed(samples.targets(3)))
+    progress, _ = told(
+        [
+            STARTED,
+            plan_of(3, "Deploy shop"),
+            *(events.PushDone(name, "shop", 1000, "x") for name in names),
+            *deployed(names, "deploy_shop", Outcome.UNCHANGED),
+        ]
+    )
+    assert "sent 3.0 kB to web-001 … web-003 (3)" in progress
+    assert "unchanged    3 targets: web-001 … web-003" in progress
+
+
 def test_a_fold_is_told_before_the_next_step_though_targets_are_missing() -> None:
     names = samples.targets(3)
     progress, _ = told(
@@ -100,7 +114,7 @@ def test_a_failure_shows_its_last_lines_and_its_exit_status_at_once() -> None:
     failure = events.StepEnded("deploy_shop", "web-002", Outcome.FAILED, "activate", 0.8, status=7, tail=noise)
     progress, _ = told([STARTED, plan_of(3, "Deploy shop"), events.StepStarted("deploy_shop"), failure])
     lines = progress.splitlines()
-    assert lines[3] == "07:03:12   failed       web-002  Deploy shop: activate, exit status 7  0.8 s"
+    assert lines[3] == "07:03:12   failed       web-002  Deploy shop: activate (exit status 7)  0.8 s"
     assert lines[4] == "07:03:12       │ line 11"
     assert lines[-1] == "07:03:12       │ boom [red]"
 
