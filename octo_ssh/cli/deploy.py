@@ -140,10 +140,11 @@ def status(
     from octo_ssh.operations import status as operation
     from octo_ssh.operations.requests import PlanRequest
     from octo_ssh.output.reports import status_lines
+    from octo_ssh.output.view import arrivals
 
     request = PlanRequest(plan, inventory, environment, limit=tuple(limit or ()))
     with terminal.progress() as view:
-        made = operation.status(request, emit=view.emit, make_connector=connector_maker(person_at(terminal, view)))
+        made = operation.status(request, emit=arrivals(view), make_connector=connector_maker(person_at(terminal, view)))
         report = asyncio.run(made)
     code = combine(row.outcome.exit_code for row in report.targets)
     terminal.answer("status", report, status_lines(report), all_well=code is ExitCode.DONE)

@@ -39,10 +39,11 @@ def doctor(
     from octo_ssh.operations import doctor as operation
     from octo_ssh.operations.requests import FleetRequest
     from octo_ssh.output.reports import doctor_lines
+    from octo_ssh.output.view import arrivals
 
     request = FleetRequest(inventory, tuple(selector or ()), environment)
     with terminal.progress() as view:
-        made = operation.doctor(request, emit=view.emit, make_connector=connector_maker(person_at(terminal, view)))
+        made = operation.doctor(request, emit=arrivals(view), make_connector=connector_maker(person_at(terminal, view)))
         diagnoses = asyncio.run(made)
     code = combine(map(doctor_exit_code, diagnoses))
     terminal.answer("doctor", diagnoses, doctor_lines(diagnoses), all_well=code is ExitCode.DONE)
@@ -79,6 +80,7 @@ def exec_(
     from octo_ssh.operations import exec_ as operation
     from octo_ssh.operations.requests import FleetRequest
     from octo_ssh.output.reports import exec_lines, exec_verdict
+    from octo_ssh.output.view import arrivals
 
     request = FleetRequest(inventory, (selector,), environment)
     timeout_s = seconds(timeout, "--timeout")
@@ -87,7 +89,7 @@ def exec_(
             request,
             words[0] if len(words) == 1 else tuple(words),
             timeout_s=timeout_s,
-            emit=view.emit,
+            emit=arrivals(view),
             make_connector=connector_maker(person_at(terminal, view)),
         )
         results = asyncio.run(made)
@@ -117,11 +119,12 @@ def lock(
     from octo_ssh.operations import lock as operation
     from octo_ssh.operations.requests import FleetRequest
     from octo_ssh.output.reports import lock_lines
+    from octo_ssh.output.view import arrivals
 
     request = FleetRequest(inventory, tuple(selector or ()), environment)
     with terminal.progress() as view:
         made = operation.locks(
-            request, release=release, emit=view.emit, make_connector=connector_maker(person_at(terminal, view))
+            request, release=release, emit=arrivals(view), make_connector=connector_maker(person_at(terminal, view))
         )
         rows = asyncio.run(made)
     code = combine(row.outcome.exit_code for row in rows)

@@ -36,7 +36,7 @@ from octo_ssh.output.plan_view import totals
 from octo_ssh.output.printer import Say, Tone, tone_of
 from octo_ssh.output.summary import named
 from octo_ssh.output.text import Lines, clean_line, last_lines
-from octo_ssh.output.words import amount, duration, fold, size
+from octo_ssh.output.words import amount, duration, fold, size, span
 
 FOLD_ABOVE = 12
 """A step with more targets than this is told folded."""
@@ -107,7 +107,7 @@ class Narrator:
             case StepEnded():
                 self._ended(event)
             case GroupPaused(step, seconds):
-                self._say(f"  {self._outline.name(step)}: waiting {duration(seconds)}", Tone.FAINT)
+                self._say(f"  {self._outline.name(step)}: waiting {span(seconds)}", Tone.FAINT)
             case RunHalted(reason):
                 self._flush_all()
                 self._say(f"halted: {clean_line(reason)}", Tone.BAD)

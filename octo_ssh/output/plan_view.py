@@ -11,7 +11,7 @@ from octo_ssh.model.work import HttpWork, PackageWork, Planned, PlannedStep, Pro
 from octo_ssh.output.printer import Line, Tone, tone_of
 from octo_ssh.output.summary import WORST_FIRST, named
 from octo_ssh.output.text import clean_line
-from octo_ssh.output.words import amount, duration, listed, size
+from octo_ssh.output.words import amount, listed, size, span
 
 S = TypeVar("S")
 NAMED_ENTRIES = 5
@@ -82,7 +82,7 @@ def _window(window: Window) -> str:
     if window.max_failures:
         parts.append(f"up to {amount(window.max_failures, 'failure')}")
     if window.pause_s:
-        parts.append(f"{duration(window.pause_s)} between")
+        parts.append(f"{span(window.pause_s)} between")
     return ", ".join(parts)
 
 
@@ -127,9 +127,9 @@ def _probe(work: ProbeWork) -> str:
     match work.what:
         case HttpWork(url, contains):
             holding = f" holding {contains!r}" if contains else ""
-            return f"{url}{holding}, within {duration(work.within_s)}"
+            return f"{url}{holding}, within {span(work.within_s)}"
         case ScriptWork():
-            return f"a command, within {duration(work.within_s)}"
+            return f"a command, within {span(work.within_s)}"
 
 
 def _packages(plan: RunPlan) -> Iterator[PackageWork]:

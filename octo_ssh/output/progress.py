@@ -30,6 +30,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.output.narrator import run_title
 from octo_ssh.output.outline import Outline
 from octo_ssh.output.text import Lines, clean_line
+from octo_ssh.output.words import span
 
 Clock = Callable[[], float]
 
@@ -122,7 +123,7 @@ class Progress:
                 if not event.outcome.is_good:
                     self.bad.append(Bad(event.target, event.outcome, self._failure(event)))
             case GroupPaused(step, seconds):
-                self.notice = f"{self._outline.name(step)}: waiting {seconds:g} s before the next"
+                self.notice = f"{self._outline.name(step)}: waiting {span(seconds)} before the next"
             case RunHalted(reason):
                 self.notice = f"halted: {clean_line(reason)}"
             case Interrupted(signal):

@@ -7,9 +7,18 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, Self
 
-from octo_ssh.model.events import Event
+from octo_ssh.model.events import Emit, Event, TargetConnected, TargetLost
 
 Now = Callable[[], datetime]
+
+
+def arrivals(view: View) -> Emit:
+    """For a command whose report tells of every target: to the view a lost target is only one less to wait for."""
+
+    def emit(event: Event) -> None:
+        view.emit(TargetConnected(event.target) if isinstance(event, TargetLost) else event)
+
+    return emit
 
 
 class View(Protocol):

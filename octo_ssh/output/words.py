@@ -39,6 +39,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def span(seconds: float) -> str:
+    """A time that somebody has set, as short as it was written: ``5 s``, ``0.2 s``, ``10 min 00 s``."""
+    return f"{seconds:g} s" if seconds < 60 else duration(seconds)
+
+
 def clock(seconds: float) -> str:
     """An elapsed time of fixed shape, for a screen that is redrawn: ``0:41``, ``1:02:03``."""
     whole = int(seconds)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octo_ssh.output.words import amount, clock, cut, duration, fold, listed, size
+from octo_ssh.output.words import amount, clock, cut, duration, fold, listed, size, span
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ def test_durations_read_as_people_say_them(seconds: float, told: str) -> None:
 def test_small_words() -> None:
     assert amount(1, "target") == "1 target"
     assert amount(1234, "canary", "canaries") == "1,234 canaries"
+    assert (span(5.0), span(0.2), span(90)) == ("5 s", "0.2 s", "1 min 30 s")
     assert clock(41) == "0:41"
     assert clock(3723) == "1:02:03"
     assert cut("abcdef", 4) == "abc…"
