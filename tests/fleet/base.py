@@ -31,6 +31,9 @@ PACKAGES = (
     "procps",
     "iproute2",
     "busybox",
+    "tcsh",
+    "fish",
+    "zsh",
 )
 _TOOLS = ("systemd-nspawn", "debootstrap", "ip", "nsenter", "unshare", "ssh-keygen")
 
