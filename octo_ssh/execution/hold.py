@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from octo_ssh.errors import RemoteError, TargetError
 from octo_ssh.execution.context import RunContext
@@ -14,8 +14,11 @@ from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
 from octo_ssh.model.observed import Baseline, Lease, Observed
 from octo_ssh.model.program import Sudo
 from octo_ssh.remote import lock as lock_programs
+from octo_ssh.remote.observe import facts
 from octo_ssh.remote.record import record as record_program
 from octo_ssh.transport.session import Session
+
+R = TypeVar("R")
 
 TTL_S = 90
 RENEW_S = 30
@@ -32,7 +35,7 @@ class Hold:
     token: str
     baseline: Baseline = field(init=False)
     lost: str = field(default="", init=False)
-    """Why the lease is no longer ours; empty while it is."""
+    """Why the lease is not ours, or no longer; empty while it is."""
     gone: bool = field(default=False, init=False)
     """The target has left the run."""
     _head: str = field(init=False)
@@ -59,23 +62,32 @@ class Hold:
         """Take the lease and write down what was decided.
 
         None: it is ours. A Lease: somebody holds it. Moved: the journal went on since this target was observed.
+        A cancellation waits for the answer: a lease that may be ours could not be given back otherwise.
         """
+        return await _to_its_end(self._acquire(line, baseline))
+
+    async def _acquire(self, line: Mapping[str, Any], baseline: Baseline) -> Lease | lock_programs.Moved | None:
         identity = self.context.identity
         text = self._line(line)
-        answer = await self.session.act(
-            lock_programs.acquire(
-                self.root,
-                project=identity.project,
-                environment=identity.environment,
-                run=identity.run,
-                token=self.token,
-                ttl_s=TTL_S,
-                who=identity.holder(),
-                expect_head=self._head,
-                lines=(text,),
-                baseline=baseline_text(baseline),
+        self.lost = ""
+        try:
+            answer = await self.session.act(
+                lock_programs.acquire(
+                    self.root,
+                    project=identity.project,
+                    environment=identity.environment,
+                    run=identity.run,
+                    token=self.token,
+                    ttl_s=TTL_S,
+                    who=identity.holder(),
+                    expect_head=self._head,
+                    lines=(text,),
+                    baseline=baseline_text(baseline),
+                )
             )
-        )
+        except TargetError as error:
+            self.lost = error.beside(self.target.name)
+            raise
         match answer:
             case lock_programs.Held(lease):
                 return lease
@@ -87,7 +99,13 @@ class Hold:
                 return None
 
     async def record(self, line: Mapping[str, Any], baseline: Baseline) -> None:
-        """Write a journal line and the baseline that it leads to; on disk when this returns."""
+        """Write a journal line and the baseline that it leads to; on disk when this returns.
+
+        A cancellation waits for it: the next line must know whether this one is there.
+        """
+        await _to_its_end(self._record(line, baseline))
+
+    async def _record(self, line: Mapping[str, Any], baseline: Baseline) -> None:
         async with self._writing:
             text = self._line(line)
             identity = self.context.identity
@@ -102,12 +120,27 @@ class Hold:
             )
             self.baseline, self._head = baseline, line_sha256(text)
 
-    async def release(self, outcome: str) -> None:
-        """Give the lease back, with a last line of how the run ended here. Never raises: the lease expires anyway."""
+    async def is_free(self) -> bool:
+        """Nobody holds the lease, or that cannot be told now."""
+        try:
+            return (await self.session.observe(facts(self.root))).lease is None
+        except TargetError:
+            return True  # who takes the lease will hear what is wrong
+
+    async def give_back(self) -> None:
+        """Give the lease back as if it had never been taken: what was decided is not due any more."""
+        await self.release("not begun", baseline=self.observed.baseline)
+
+    async def release(self, outcome: str, *, baseline: Baseline | None = None) -> None:
+        """Give the lease back, with a last line of how the run ended here, and the baseline where it changes.
+
+        Never raises: the lease expires anyway.
+        """
         if self._renewal is None:
             return
         self._renewal.cancel()
         await asyncio.gather(self._renewal, return_exceptions=True)
+        self._renewal = None
         if self.lost:
             return
         identity = self.context.identity
@@ -123,7 +156,7 @@ class Hold:
                     project=identity.project,
                     environment=identity.environment,
                     lines=(line,),
-                    baseline=None,
+                    baseline=None if baseline is None else baseline_text(baseline),
                     syslog=f"{identity.user}@{identity.host} applied {identity.project}{release}: {outcome}"
                     f" (run {identity.run})",
                 ),
@@ -131,6 +164,8 @@ class Hold:
             )
         except TargetError as error:
             self.lost = error.beside(self.target.name)
+        else:
+            self.baseline, self._head = baseline or self.baseline, line_sha256(line)
 
     def _line(self, fields: Mapping[str, Any]) -> bytes:
         identity = self.context.identity
@@ -159,3 +194,13 @@ class Hold:
                 self.lost = error.beside(self.target.name)
             except TargetError:
                 continue  # the step that runs will see the loss for itself
+
+
+async def _to_its_end(work: Coroutine[Any, Any, R]) -> R:
+    """The result of work that must not be left half done: a cancellation is passed on when it has ended."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

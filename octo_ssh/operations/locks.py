@@ -30,12 +30,21 @@ async def lock_all(
         failed, held, moved = await _try_all(holds, due)
         if not held and not moved:
             return failed, ()
-        await release_all(holds.values(), lambda _: "not begun")
+        await asyncio.gather(*(hold.give_back() for hold in holds.values()))
         if moved:
             return failed, moved
-        if loop.time() >= deadline:
+        if not await _freed([holds[name] for name in held], deadline):
             raise Refused(_told(held), hint=_hint(held, wait_s))
-        await asyncio.sleep(min(POLL_S, max(0.0, deadline - loop.time())))
+
+
+async def _freed(holds: list[Hold], deadline: float) -> bool:
+    """Whether nobody holds any of them any more before the loop's clock says ``deadline``. Only looks."""
+    loop = asyncio.get_running_loop()
+    while (left := deadline - loop.time()) > 0:
+        await asyncio.sleep(min(POLL_S, left))
+        if all(await asyncio.gather(*(hold.is_free() for hold in holds))):
+            return True
+    return False
 
 
 async def release_all(holds: Iterable[Hold], outcome: Callable[[str], str]) -> None:
@@ -65,7 +74,7 @@ def holder(lease: Lease) -> str:
     try:
         who = json.loads(lease.who)
         told = f"{who['user']}@{who['host']}, {who['purpose']}, since {who['since']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         told = lease.who
     return told if lease.age_s is None or lease.age_s <= lease.ttl_s else f"{told}; expired, never given back"
 
