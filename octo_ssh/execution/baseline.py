@@ -19,10 +19,11 @@ def decided(baseline: Baseline, release: str | None, steps: tuple[str, ...]) -> 
     return _with_due(baseline, key, (*left, *(step for step in steps if step not in left)))
 
 
-def settled(baseline: Baseline, release: str | None, step: str) -> Baseline:
-    """The step is no longer due."""
-    key = release or ""
-    return _with_due(baseline, key, tuple(left for left in baseline.due.get(key, ()) if left != step))
+def settled(baseline: Baseline, step: str) -> Baseline:
+    """The step is no longer due, whichever release left it: should that one come again, another was current since."""
+    for key, steps in baseline.due.items():
+        baseline = _with_due(baseline, key, tuple(left for left in steps if left != step))
+    return baseline
 
 
 def _with_due(baseline: Baseline, key: str, steps: tuple[str, ...]) -> Baseline:
@@ -34,15 +35,15 @@ def _with_due(baseline: Baseline, key: str, steps: tuple[str, ...]) -> Baseline:
 
 def script_succeeded(baseline: Baseline, *, step: str, digest: str, release: str | None, run: str) -> Baseline:
     """A run step ended well. Without a digest (a runbook) nothing is remembered of it."""
-    after = settled(baseline, release, step)
+    after = settled(baseline, step)
     if not digest:
         return after
     return replace(after, done={**after.done, digest: Done(step, release or "", run)})
 
 
-def check_ended(baseline: Baseline, *, step: str, release: str | None, passed: bool) -> Baseline:
+def check_ended(baseline: Baseline, *, step: str, passed: bool) -> Baseline:
     """A check step saw what it waits for, or did not within its time."""
-    after = settled(baseline, release, step) if passed else baseline
+    after = settled(baseline, step) if passed else baseline
     return replace(
         after,
         passed_checks=after.passed_checks | {step} if passed else after.passed_checks - {step},
@@ -78,7 +79,7 @@ def package_succeeded(
     if before is not None and before.folder != state.folder:
         history = (before.folder, *history)
     history = tuple(dict.fromkeys(name for name in history if name in keep and name != state.folder))
-    after = settled(baseline, release, step)
+    after = settled(baseline, step)
     return replace(
         after,
         release=release,
@@ -88,5 +89,13 @@ def package_succeeded(
 
 
 def returning(baseline: Baseline, *, step: str, release: str | None, debts: tuple[Owed, ...]) -> Baseline:
-    """``verify`` failed: ``current`` is about to go back to ``release``, which is then to be activated."""
-    return replace(baseline, release=release, owed=(*(debt for debt in baseline.owed if debt.step != step), *debts))
+    """``verify`` failed: ``current`` is about to go back to ``release``, which is then to be activated.
+
+    Where there is one, it becomes current again, so what the failed release did no longer counts.
+    """
+    return replace(
+        baseline,
+        release=release,
+        done={digest: done for digest, done in baseline.done.items() if release in (None, done.release)},
+        owed=(*(debt for debt in baseline.owed if debt.step != step), *debts),
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from octo_ssh.config.masking import Masker
 from octo_ssh.config.secrets import SecretStore
+from octo_ssh.errors import OctoError, TargetError
 from octo_ssh.model.events import Emit, StepNote, StepOutput
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.packages.acquire import Package
@@ -97,6 +98,18 @@ class StepVoice:
         """The last lines of what the script printed, masked."""
         self._pass_on(self._masker.flush())
         return b"\n".join(self._tail.rstrip(b"\n").split(b"\n")[-TAIL_LINES:])
+
+    def masked(self, text: str) -> str:
+        """A sentence that may quote what the target said, without secrets."""
+        masker = Masker(self.context.secrets.known())
+        hidden = masker.feed(text.encode("utf-8", "surrogateescape")) + masker.flush()
+        return hidden.decode("utf-8", "surrogateescape")
+
+    def failure(self, error: OctoError) -> StepEnd:
+        """The step ended with an error that is no loss of the connection."""
+        told = error.beside(self.target) if isinstance(error, TargetError) else error.message
+        told = f"{told} ({error.hint})" if error.hint else told
+        return StepEnd(Outcome.FAILED, self.masked(told), tail=self.tail())
 
     def _pass_on(self, masked: bytes) -> None:
         if masked:

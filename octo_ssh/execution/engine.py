@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from octo_ssh.errors import ConnectionLost, OctoError, TargetError
+from octo_ssh.errors import ConnectionLost, OctoError
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
@@ -55,6 +55,8 @@ class Engine:
     async def _attempt(
         self, step: Step, hold: Hold, work: ScriptWork | ProbeWork | PackageWork, voice: StepVoice
     ) -> StepEnd:
+        if hold.lost and hold.gone:
+            return StepEnd(Outcome.SKIPPED, "this target was not locked")
         if hold.lost:
             return StepEnd(Outcome.UNKNOWN, f"the lock on this target was lost: {hold.lost}")
         try:
@@ -69,11 +71,9 @@ class Engine:
                 case _:
                     assert_never(work)
         except ConnectionLost as error:
-            return StepEnd(Outcome.UNKNOWN, error.beside(hold.target.name), tail=voice.tail())
-        except TargetError as error:
-            return StepEnd(Outcome.FAILED, _with_hint(error.beside(hold.target.name), error.hint), tail=voice.tail())
+            return StepEnd(Outcome.UNKNOWN, voice.masked(error.beside(hold.target.name)), tail=voice.tail())
         except OctoError as error:
-            return StepEnd(Outcome.FAILED, _with_hint(error.message, error.hint), tail=voice.tail())
+            return voice.failure(error)
 
     async def _script(self, step: Step, hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
         end = await run_script(hold, work, voice)
@@ -86,18 +86,9 @@ class Engine:
 
     async def _check(self, step: Step, hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
         end = await probe(hold, work, voice)
-        after = baseline.check_ended(
-            hold.baseline,
-            step=step.id,
-            release=self.context.identity.release,
-            passed=end.outcome is Outcome.UNCHANGED,
-        )
+        after = baseline.check_ended(hold.baseline, step=step.id, passed=end.outcome is Outcome.UNCHANGED)
         await hold.record(_ended(step, end), after)
         return end
-
-
-def _with_hint(message: str, hint: str) -> str:
-    return f"{message} ({hint})" if hint else message
 
 
 def _ended(step: Step, end: StepEnd) -> dict[str, str | int | None]:

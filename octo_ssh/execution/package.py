@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from octo_ssh.errors import ConnectionLost, OctoError
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
@@ -14,6 +15,7 @@ from octo_ssh.model.observed import Baseline, Owed, PackageBaseline
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Step
 from octo_ssh.model.work import PackageWork
+from octo_ssh.planning.doubts import recorded
 from octo_ssh.remote.prune import prune
 from octo_ssh.remote.switch import switch
 
@@ -42,14 +44,21 @@ class Deployment:
             return StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
         if work.switch:
             await self._switch(work.folder)
-        failure = await self._activate_and_verify()
+        failure = await self._failure()
         if failure is None:
             await self._succeeded()
             return StepEnd(Outcome.CHANGED, f"now at {work.folder}")
-        if not (work.switch or work.previous):
+        if not (work.switch or work.previous) and self._was_good:
             await self._tell("step ended", outcome="failed", after=self.hold.baseline)
             return failure
         return await self._go_back(failure)
+
+    @property
+    def _was_good(self) -> bool:
+        """A success of the very folder is remembered: it stays where there is none before it."""
+        observed = self.hold.observed
+        left = recorded(observed, observed.packages[self.step.id])
+        return left is not None and left.folder == self.work.folder
 
     async def _switch(self, folder: str) -> None:
         debts = tuple(
@@ -65,8 +74,16 @@ class Deployment:
     async def _point_current_at(self, folder: str | None) -> None:
         await self.hold.session.act(switch(self.work.to, folder), sudo=self.hold.sudo(self.work.sudo_user))
 
+    async def _failure(self) -> StepEnd | None:
+        """How activating and verifying went wrong; None when all went well. Raises ConnectionLost."""
+        try:
+            return await self._activate_and_verify()
+        except ConnectionLost:
+            raise
+        except OctoError as error:  # a secret that cannot be had, say: no release stays that was not activated
+            return self.voice.failure(error)
+
     async def _activate_and_verify(self) -> StepEnd | None:
-        """None when all went well."""
         work = self.work
         activate = work.switch or "activate" in work.owed
         if work.activate is not None and activate:

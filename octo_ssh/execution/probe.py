@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from octo_ssh.errors import TargetTimeout
 from octo_ssh.execution.context import StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
@@ -17,8 +19,9 @@ SPARE_S = 15.0
 async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
     """UNCHANGED when it came true in time, else FAILED with the last answer.
 
-    Raises ConnectionLost, RemoteError, SecretError.
+    Raises ConnectionLost, RemoteError, SecretError, FileErrors.
     """
+    sudo = await asyncio.to_thread(hold.sudo, work.sudo_user)
     match work.what:
         case HttpWork(url, contains):
             what = f"{url} did not answer as it should"
@@ -28,7 +31,7 @@ async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
             program = probe_command(
                 hold.root,
                 run=voice.context.identity.run,
-                env=environment(script, voice.context),
+                env=await asyncio.to_thread(environment, script, voice.context),
                 script=script_text(script),
                 cwd=script.cwd,
                 within_s=work.within_s,
@@ -37,9 +40,7 @@ async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
     voice.listen()
     failure = f"{what} within {work.within_s:g} s"
     try:
-        result = await hold.session.act(
-            program, sudo=hold.sudo(work.sudo_user), timeout_s=work.within_s + SPARE_S, on_output=voice.output
-        )
+        result = await hold.session.act(program, sudo=sudo, timeout_s=work.within_s + SPARE_S, on_output=voice.output)
     except TargetTimeout:
         return StepEnd(Outcome.FAILED, failure, tail=voice.tail())
     if result.passed:

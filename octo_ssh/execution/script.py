@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from octo_ssh.config.templates import render_late
-from octo_ssh.errors import TargetTimeout
+from octo_ssh.config.templates import TemplateProblem, render_late
+from octo_ssh.errors import FileErrors, Problem, TargetTimeout
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
 from octo_ssh.model.outcomes import Outcome
@@ -19,9 +20,9 @@ from octo_ssh.remote.script import script as script_program
 async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
     """Run it once. CHANGED when it returned 0, else FAILED with its status and last lines.
 
-    Raises ConnectionLost, RemoteError, SecretError.
+    Raises ConnectionLost, RemoteError, SecretError, FileErrors.
     """
-    env = environment(work, voice.context)
+    env, sudo = await asyncio.to_thread(lambda: (environment(work, voice.context), hold.sudo(work.sudo_user)))
     voice.listen()
     try:
         result = await hold.session.act(
@@ -32,7 +33,7 @@ async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
                 script=script_text(work),
                 cwd=work.cwd,
             ),
-            sudo=hold.sudo(work.sudo_user),
+            sudo=sudo,
             timeout_s=work.timeout_s,
             on_output=voice.output,
         )
@@ -56,7 +57,10 @@ def script_text(work: ScriptWork) -> str:
 
 
 def environment(work: ScriptWork, context: RunContext) -> Mapping[str, str | Secret]:
-    """Every variable of a script (SPEC section 4, "Environment of a script")."""
+    """Every variable of a script (SPEC section 4, "Environment of a script").
+
+    Secrets are read, which may run programs: call it in a thread. Raises SecretError, FileErrors.
+    """
     env = {name: _value(value, context) for name, value in work.env.items()}
     return {**env, "OCTO_RUN": context.identity.run, "OCTO_RUN_OUTCOME": context.run_outcome()}
 
@@ -81,7 +85,10 @@ def _value(value: ScriptValue, context: RunContext) -> str | Secret:
         case SecretRef():
             return context.secrets.reveal(value)
         case LateText():
-            return render_late(value, context.secrets.reveal)
+            try:
+                return render_late(value, context.secrets.reveal)
+            except TemplateProblem as error:  # it fails on the secret's very value, which nobody had read before
+                raise FileErrors([Problem(error.position, error.message)]) from None
         case str():
             return value
 

@@ -12,18 +12,18 @@ DEBT = Owed("deploy", "shop", "1.1", "activate", previous="1.0")
 
 def test_what_a_killed_run_left_undone_stays_due_beside_what_is_decided_now() -> None:
     first = baseline.decided(Baseline(), "1.1", ("migrate", "deploy"))
-    again = baseline.decided(baseline.settled(first, "1.1", "migrate"), "1.1", ("deploy", "smoke"))
+    again = baseline.decided(baseline.settled(first, "migrate"), "1.1", ("deploy", "smoke"))
     assert again.due == {"1.1": ("deploy", "smoke")}
 
 
 def test_a_release_with_nothing_due_is_forgotten() -> None:
     one = baseline.decided(Baseline(), "1.1", ("migrate",))
-    assert baseline.settled(one, "1.1", "migrate").due == {}
+    assert baseline.settled(one, "migrate").due == {}
 
 
-def test_dues_of_other_releases_are_left_alone() -> None:
-    both = baseline.decided(baseline.decided(Baseline(), "1.0", ("a",)), "1.1", ("a",))
-    assert baseline.settled(both, "1.1", "a").due == {"1.0": ("a",)}
+def test_a_step_that_was_done_is_not_due_for_any_release() -> None:
+    both = baseline.decided(baseline.decided(Baseline(), "1.0", ("a", "b")), "1.1", ("a",))
+    assert baseline.settled(both, "a").due == {"1.0": ("b",)}
 
 
 def test_a_success_is_remembered_by_its_digest_and_no_longer_due() -> None:
@@ -85,13 +85,18 @@ def test_going_back_owes_the_old_release_its_activation() -> None:
     assert after.packages == {"shop": OLD}
 
 
+def test_going_back_forgets_what_the_failed_release_did_unless_it_was_the_first() -> None:
+    before = Baseline(release="1.1", done={"d1": Done("migrate", "1.1", "r1")})
+    assert baseline.returning(before, step="deploy", release="1.0", debts=()).done == {}
+    assert baseline.returning(before, step="deploy", release="1.1", debts=()).done == before.done
+    assert baseline.returning(before, step="deploy", release=None, debts=()).done == before.done
+
+
 def test_a_check_is_remembered_as_passed_or_failed_never_both() -> None:
-    failed = baseline.check_ended(
-        baseline.decided(Baseline(), "1", ("smoke",)), step="smoke", release="1", passed=False
-    )
+    failed = baseline.check_ended(baseline.decided(Baseline(), "1", ("smoke",)), step="smoke", passed=False)
     assert (failed.failed_checks, failed.passed_checks) == (frozenset({"smoke"}), frozenset())
     assert failed.due == {"1": ("smoke",)}
-    passed = baseline.check_ended(failed, step="smoke", release="1", passed=True)
+    passed = baseline.check_ended(failed, step="smoke", passed=True)
     assert (passed.failed_checks, passed.passed_checks, passed.due) == (frozenset(), frozenset({"smoke"}), {})
 
 
