@@ -18,6 +18,7 @@ from octo_ssh.model.work import PackageWork
 from octo_ssh.packages.bundle import Bundle, Compression, configured_tar
 from octo_ssh.packages.delta import Difference, difference
 from octo_ssh.planning.compare import compare
+from octo_ssh.planning.doubts import manifest_of
 from octo_ssh.remote.build import Supply, build
 from octo_ssh.remote.commit import commit
 from octo_ssh.remote.receive import receive
@@ -38,9 +39,9 @@ class Parcel:
 async def parcel(context: RunContext, hold: Hold, step_id: str, work: PackageWork) -> Parcel:
     """Find out what the target lacks, and have it packed."""
     place = hold.observed.packages[step_id]
-    base = place.manifests[work.base] if work.base is not None else None
+    base = manifest_of(place, work.base, work.manifest) if work.base is not None else None
     configured = context.configured[step_id, hold.target.name]
-    delta = difference(work.manifest, base)
+    delta = difference(work.manifest, base, work.damaged)
     zstd = "zstd" in hold.observed.facts.tools
     bundle = await context.bundles.get(
         context.packages[work.package],
@@ -108,9 +109,20 @@ async def lay_out(
         names = ", ".join(wrong[:NAMED_ENTRIES]) + (" …" if len(wrong) > NAMED_ENTRIES else "")
         raise RemoteError(
             f"the release laid out in {work.to} is not what was sent: {names}",
-            hint="nothing was switched; look at the target's disk, or at who else writes there",
+            hint=f"nothing was switched; {_cause(work, packed.difference, wrong)}",
         )
     await hold.session.act(commit(work.to, work.folder), sudo=sudo, timeout_s=PUSH_TIMEOUT_S)
+
+
+def _cause(work: PackageWork, delta: Difference, wrong: tuple[str, ...]) -> str:
+    """What to think of entries that came out wrong, and what to do."""
+    taken = {*delta.unchanged, *(path for _, path in delta.copies)}
+    if taken.isdisjoint(wrong):
+        return "look at the target's disk, or at who else writes there"
+    return (
+        f"they were copied from release {work.base}, which changed since it was looked at, or whose disk is failing: "
+        "run again; if that does not help, `touch` a file of it, and all of it will be looked at"
+    )
 
 
 async def push(context: RunContext, hold: Hold, step_id: str, work: PackageWork) -> bool:

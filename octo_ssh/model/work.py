@@ -77,6 +77,8 @@ class PackageWork:
     """``current`` does not point there yet."""
     base: str | None
     """A release folder on the target whose unchanged files are copied."""
+    damaged: tuple[str, ...] = field(default=(), kw_only=True)
+    """Entries of ``base`` that are not, or may not be, as its manifest says: nothing is taken from them."""
     previous: str | None
     """The folder that ``verify`` returns to; None: there is none."""
     seeds: tuple[str, ...]

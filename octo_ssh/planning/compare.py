@@ -22,11 +22,16 @@ class Comparison:
     @property
     def is_whole(self) -> bool:
         """Every wanted entry was seen to be right. Extra ones do not count."""
-        return not (self.changed or self.missing or self.unreadable)
+        return not self.unproven
 
     @property
     def damaged(self) -> tuple[str, ...]:
         return tuple(sorted((*self.changed, *self.missing)))
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """Wanted entries that were not seen to be right."""
+        return tuple(sorted((*self.changed, *self.missing, *self.unreadable)))
 
 
 def compare(wanted: Manifest, tree: Tree) -> Comparison:

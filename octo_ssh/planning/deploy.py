@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from octo_ssh.model.manifest import Kind, Manifest
+from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed, PackagePlace, Place
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageStep, Step
 from octo_ssh.model.work import PackageWork, Planned
+from octo_ssh.packages.delta import lacking
 from octo_ssh.planning.compare import Comparison, compare
-from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, recorded
+from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, manifest_of, recorded
 from octo_ssh.planning.inputs import Scene
 from octo_ssh.planning.scripts import Folders, activation, probe
 
@@ -69,6 +70,7 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         build=choice.build,
         switch=choice.switch,
         base=state.base if choice.build else None,
+        damaged=state.damaged if choice.build else (),
         previous=state.previous(choice),
         seeds=tuple(path for path in step.kind.shared if path not in place.shared),
         shared=step.kind.shared,
@@ -97,7 +99,7 @@ class _State:
         self.current = place.current if place.current in self.complete else None
         self.left = recorded(observed, place)
         self.now = self._look(self.current) if self.current is not None else Comparison()
-        self.base = self._base()
+        self.base, self.damaged = self._find_base()
 
     def choose(self) -> _Choice:
         """Never a complete folder again: one that is whole is used, else the next free name is built."""
@@ -184,25 +186,24 @@ class _State:
         tree = self.place.trees.get(name)
         if tree is None or is_untouched(self.observed, self.place):
             return Comparison()
-        same = digest_of(self.place, name) == self.wanted.sha256
-        manifest = self.wanted if same else self.place.manifests.get(name)
+        manifest = manifest_of(self.place, name, self.wanted)
         return Comparison() if manifest is None else compare(manifest, tree)
 
-    def _base(self) -> str | None:
-        """A folder whose files can be copied: its manifest is known and its content was seen to be right."""
+    def _find_base(self) -> tuple[str | None, tuple[str, ...]]:
+        """A folder whose files can be copied, for its manifest and its content are known; and what is wrong in it."""
         name = base_candidate(self.place)
-        if name is None or name not in self.place.manifests:
-            return None
+        manifest = manifest_of(self.place, name, self.wanted) if name is not None else None
+        if name is None or manifest is None:
+            return None, ()
         if name == self.current and is_untouched(self.observed, self.place):
-            return name
+            return name, ()
         tree = self.place.trees.get(name)
-        return name if tree is not None and compare(self.place.manifests[name], tree).is_whole else None
+        return (name, compare(manifest, tree).unproven) if tree is not None else (None, ())
 
     def _build(self, version: str, why: str) -> _Choice:
         folder = next(name for name in self._names(version) if self._is_free(name))
-        held = {entry.sha256 for entry in self.place.manifests[self.base].entries.values()} if self.base else set()
-        files = [entry for entry in self.wanted.entries.values() if entry.kind is Kind.FILE]
-        count = sum(entry.sha256 not in held for entry in files)
+        base = manifest_of(self.place, self.base, self.wanted) if self.base is not None else None
+        count = len(lacking(self.wanted, base, self.damaged))
         send = f"{count} {'file' if count == 1 else 'files'} to send"
         other = "" if folder == version or why else ", other content under one version"
         return _Choice(

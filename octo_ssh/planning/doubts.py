@@ -51,6 +51,15 @@ def digest_of(place: PackagePlace, folder: str) -> str | None:
     return next((release.manifest_sha256 for release in place.releases if release.name == folder), None)
 
 
+def manifest_of(place: PackagePlace, folder: str, wanted: Manifest) -> Manifest | None:
+    """A complete folder's own manifest; None when it is not known, or no longer the one that lies there."""
+    digest = digest_of(place, folder)
+    for known in (wanted, place.manifests.get(folder)):
+        if known is not None and known.sha256 == digest:
+            return known
+    return None
+
+
 def base_candidate(place: PackagePlace) -> str | None:
     """The folder whose unchanged files may be copied: the current one, else the one that was completed last."""
     names = [release.name for release in place.releases]

@@ -74,8 +74,8 @@ def build(
             str(len(configured)),
             str(len(difference.remove_lines)),
             str(len(difference.add_lines)),
-            str(len(difference.copies)),
             str(len(list(_odd_folders(manifest)))),
+            str(len(difference.moves)),
             *(("1" if path in seeds else "0") + path for path in shared),
         ),
         parse=_tree,
@@ -86,9 +86,10 @@ def build(
 def _text(manifest: Manifest, difference: Difference) -> bytes:
     """Everything that is one line each, in the order in which the program takes it apart."""
     lines = [*difference.remove_lines, *difference.add_lines]
-    for pair in difference.copies:
-        lines.extend(path.encode("ascii") for path in pair)
     lines.extend(_odd_folders(manifest))
+    for move in difference.moves:
+        lines.extend(text.encode("ascii") for text in (move.source, move.into, str(len(move.names))))
+    lines.extend(name.encode("ascii") for move in difference.moves for name in move.names)
     return b"".join(line + b"\n" for line in lines)
 
 

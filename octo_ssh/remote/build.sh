@@ -1,6 +1,6 @@
 # Lay a release out beside its place, complete and configured; `commit` gives it its name.
 # Words: to root project environment folder base manifest-sha256 bundle-sha256 gz|zst store|input
-#   total-bytes text-bytes configured-bytes lines-out lines-in copies odd-folders shared… (with a leading 1: to be seeded)
+#   total-bytes text-bytes configured-bytes lines-out lines-in odd-folders moves shared… (with a leading 1: to be seeded)
 # shellcheck shell=sh disable=SC2016,SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 022
 absolute "$1"
@@ -21,8 +21,8 @@ o_text=$3
 o_configured=$4
 o_out=$5
 o_in=$6
-o_copies=$7
-o_odd=$8
+o_odd=$7
+o_moves=$8
 shift 8
 check_place
 look_at_find
@@ -44,6 +44,17 @@ extract() (
 	umask 0
 	tar -xpof - -C "$o_part" || broke
 )
+
+# Files from folder $1 to folder $2, one name a line. In as few batches as fit an argument list: busybox's tar reads no
+# names from a file.
+carry() {
+	tr '\n' '\0' | xargs -0 sh -c '
+		from=$1 into=$2 scratch=$3
+		shift 3
+		{ tar -cf - -C "$from" -- "$@" 2>>"$scratch/from.said" || : >"$scratch/broke"; } |
+			{ umask 0; tar -xpof - -C "$into" 2>>"$scratch/to.said" || : >"$scratch/broke"; }
+		' sh "$1" "$2" "$o_scratch" 2>>"$o_scratch/batch.said" || broke
+}
 
 # Nobody else's place, and ours from now on.
 claim() {
@@ -76,8 +87,9 @@ take_input() {
 	{
 		head -n "$o_out" "$o_scratch/text" >"$o_scratch/out" &&
 			tail -n "+$((o_out + 1))" "$o_scratch/text" | head -n "$o_in" >"$o_scratch/in" &&
-			tail -n "+$((o_out + o_in + 1))" "$o_scratch/text" | head -n "$((2 * o_copies))" >"$o_scratch/copies" &&
-			tail -n "+$((o_out + o_in + 2 * o_copies + 1))" "$o_scratch/text" | head -n "$o_odd" >"$o_scratch/odd"
+			tail -n "+$((o_out + o_in + 1))" "$o_scratch/text" | head -n "$o_odd" >"$o_scratch/odd" &&
+			tail -n "+$((o_out + o_in + o_odd + 1))" "$o_scratch/text" | head -n "$((3 * o_moves))" >"$o_scratch/moves" &&
+			tail -n "+$((o_out + o_in + o_odd + 3 * o_moves + 1))" "$o_scratch/text" >"$o_scratch/names"
 	} 2>"$o_scratch/input.said" || fail "the input cannot be unpacked: $(cat "$o_scratch/input.said")"
 	if [ "$o_supply" = input ]; then
 		o_store=$o_scratch/bundle
@@ -90,20 +102,16 @@ take_input() {
 	[ "${o_sum%% *}" = "$o_bundle" ] || fail "$o_store is damaged: its sha256 is ${o_sum%% *}"
 }
 
-# Entry lines of the base's manifest.
-old_lines() { [ -z "$o_base" ] || grep '^,' "$o_base.json"; }
-
-# The manifest: the base's, less the lines that go, with the lines that come.
+# The manifest: the base's, less the lines that go, with the lines that come. Those of what is damaged in the base do
+# both, so that `kept` has the lines of what can be taken from it.
 make_manifest() {
 	{
-		printf '[{"manifest":1}\n'
 		{
-			{
-				old_lines
-				cat "$o_scratch/out"
-			} | LC_ALL=C sort | uniq -u
-			cat "$o_scratch/in"
-		} | LC_ALL=C sort
+			[ -z "$o_base" ] || grep '^,' "$o_base.json"
+			cat "$o_scratch/out"
+		} | LC_ALL=C sort | uniq -u >"$o_scratch/kept"
+		printf '[{"manifest":1}\n'
+		cat "$o_scratch/kept" "$o_scratch/in" | LC_ALL=C sort
 		printf ']\n'
 	} >"$o_part.json" 2>"$o_scratch/manifest.said"
 	chmod 600 "$o_part.json"
@@ -115,19 +123,23 @@ make_manifest() {
 # Files whose lines stay are copied from the base. Names that need quoting are in the bundle.
 copy_unchanged() {
 	[ -n "$o_base" ] || return 0
-	{
-		old_lines
-		grep '^,' "$o_part.json"
-	} | LC_ALL=C sort | uniq -d | grep '","kind":"file",' | grep -v '[\]' | grep -v '^,{"path":"-' |
+	grep '","kind":"file",' "$o_scratch/kept" | grep -v '[\]' | grep -v '^,{"path":"-' |
 		cut -d '"' -f 4 >"$o_scratch/unchanged"
-	[ -s "$o_scratch/unchanged" ] || return 0
-	# In as few batches as fit an argument list: busybox's tar reads no names from a file.
-	tr '\n' '\0' <"$o_scratch/unchanged" | xargs -0 sh -c '
-		from=$1 into=$2 scratch=$3
-		shift 3
-		{ tar -cf - -C "$from" -- "$@" 2>>"$scratch/from.said" || : >"$scratch/broke"; } |
-			{ umask 0; tar -xpof - -C "$into" 2>>"$scratch/to.said" || : >"$scratch/broke"; }
-		' sh "$o_base" "$o_part" "$o_scratch" 2>"$o_scratch/batch.said" || broke
+	[ ! -s "$o_scratch/unchanged" ] || carry "$o_base" "$o_part" <"$o_scratch/unchanged"
+	unbroken "files cannot be copied from $o_base"
+}
+
+# Files that only moved: where whole paths below a folder stay, all in one, else one by one. Nothing is followed.
+move_files() {
+	o_line=1
+	while IFS= read -r o_from && IFS= read -r o_name && IFS= read -r o_count; do
+		if [ "$o_count" -eq 0 ]; then
+			try "a file cannot be copied from $o_base" cp -pPR -- "$o_base/$o_from" "$o_part/$o_name"
+		else
+			tail -n "+$o_line" "$o_scratch/names" | head -n "$o_count" | carry "$o_base/$o_from" "$o_part/$o_name"
+			o_line=$((o_line + o_count))
+		fi
+	done <"$o_scratch/moves"
 	unbroken "files cannot be copied from $o_base"
 }
 
@@ -148,11 +160,8 @@ unpack() {
 	unbroken "the release cannot be unpacked to $o_part"
 }
 
-# Files that only moved, then those configured for this target.
-add_rest() {
-	while IFS= read -r o_from && IFS= read -r o_name; do
-		try "a file cannot be copied from $o_base" cp -p -- "$o_base/$o_from" "$o_part/$o_name"
-	done <"$o_scratch/copies"
+# Files configured for this target.
+add_configured() {
 	[ "$o_configured" -eq 0 ] || {
 		tail -c "+$((o_text + 1))" "$o_scratch/input" | head -c "$o_configured" |
 			extract
@@ -196,7 +205,8 @@ make_manifest
 unpack
 set_odd_folders u+rwx
 copy_unchanged
-add_rest
+move_files
+add_configured
 for o_name; do share "$o_name"; done
 rm -rf -- "$o_part/.octo-ssh-seeds"
 set_odd_folders ''

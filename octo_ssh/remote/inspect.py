@@ -15,7 +15,7 @@ from octo_ssh.remote.trees import parse_tree
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A release folder. ``None``: it is not there, or was not asked for."""
+    """A release folder. ``None``: it is not there, was not asked for, or (a manifest) is none."""
 
     manifest: Manifest | None
     tree: Tree | None
@@ -41,6 +41,14 @@ def inspect(to: str, folders: Iterable[str], *, hashed: bool) -> Reading[Mapping
 
 def _inspection(group: Mapping[str, bytes]) -> Inspection:
     return Inspection(
-        manifest=parse_manifest(replies.unpacked(group["manifest"])) if "manifest" in group else None,
+        manifest=_manifest(replies.unpacked(group["manifest"])) if "manifest" in group else None,
         tree=parse_tree(group) if "sums" in group else None,
     )
+
+
+def _manifest(text: bytes) -> Manifest | None:
+    """A file that somebody wrote to must not keep its target from getting the next release."""
+    try:
+        return parse_manifest(text)
+    except ValueError:
+        return None

@@ -30,6 +30,7 @@ from tests.unit.planning.builders import MANIFEST, Case, facts, files, loaded, o
 OLD = files(bin__app="old app", etc__app_DOT_conf="conf")
 WHOLE = Tree(MANIFEST.entries)
 CHANGED = Tree({**MANIFEST.entries, "etc/app.conf": replace(MANIFEST.entries["etc/app.conf"], sha256="0" * 64)})
+OPEN = Entry("bin", Kind.DIR, 0o777)
 VERIFY = Probe(CommandProbe("true"))
 
 
@@ -96,15 +97,47 @@ def test_a_touched_release_that_is_whole_changes_nothing() -> None:
 def test_a_changed_file_is_repaired_in_a_folder_of_its_own() -> None:
     here = replace(DONE, fingerprint="other", trees={"1.4.2": CHANGED})
     case = decide(at(here, baseline("1.4.2")))
-    assert case.of("deploy").reason == "repair: etc/app.conf changed; 2 files to send"
+    assert case.of("deploy").reason == "repair: etc/app.conf changed; 1 file to send"
     made = work(case)
-    assert (made.folder, made.build, made.base, made.repaired) == ("1.4.2_1", True, None, ("etc/app.conf",))
+    assert (made.folder, made.build, made.base) == ("1.4.2_1", True, "1.4.2")
+    assert made.repaired == made.damaged == ("etc/app.conf",)
 
 
 def test_a_missing_file_is_repaired() -> None:
     entries = {path: entry for path, entry in MANIFEST.entries.items() if path != "bin/app"}
     here = replace(DONE, fingerprint="other", trees={"1.4.2": Tree(entries)})
-    assert decide(at(here, baseline("1.4.2"))).of("deploy").reason == "repair: bin/app missing; 2 files to send"
+    case = decide(at(here, baseline("1.4.2")))
+    assert case.of("deploy").reason == "repair: bin/app missing; 1 file to send"
+    assert (work(case).base, work(case).damaged) == ("1.4.2", ("bin/app",))
+
+
+def test_a_folder_with_another_mode_is_repaired_and_no_file_is_sent() -> None:
+    here = replace(DONE, fingerprint="other", trees={"1.4.2": Tree({**MANIFEST.entries, "bin": OPEN})})
+    case = decide(at(here, baseline("1.4.2")))
+    assert case.of("deploy").reason == "repair: bin changed; 0 files to send"
+    assert (work(case).base, work(case).damaged) == ("1.4.2", ("bin",))
+
+
+def test_nothing_damaged_is_taken_for_the_next_release() -> None:
+    tampered = {**OLD.entries, "etc/app.conf": replace(OLD.entries["etc/app.conf"], sha256="0" * 64)}
+    case = decide(at(replace(AT_OLD, fingerprint="other", trees={"1.4.1": Tree(tampered)}), baseline("1.4.1", OLD)))
+    assert case.of("deploy").reason == "release 1.4.2: 2 files to send"
+    assert (work(case).base, work(case).damaged) == ("1.4.1", ("etc/app.conf",))
+
+
+def test_what_cannot_be_read_is_not_taken_from_a_base() -> None:
+    hidden = Tree({path: entry for path, entry in OLD.entries.items() if path != "etc/app.conf"}, frozenset({"etc"}))
+    case = decide(at(replace(AT_OLD, fingerprint="other", trees={"1.4.1": hidden}), baseline("1.4.1", OLD)))
+    assert case.of("deploy").reason == "release 1.4.2: 2 files to send"
+    assert (work(case).base, work(case).damaged) == ("1.4.1", ("etc", "etc/app.conf"))
+
+
+@pytest.mark.parametrize("manifests", [{}, {"1.4.1": MANIFEST}], ids=["unknown", "another than lies there now"])
+def test_a_release_whose_manifest_is_not_known_is_no_base(manifests: dict[str, Manifest]) -> None:
+    here = replace(AT_OLD, fingerprint="other", trees={"1.4.1": Tree(OLD.entries)}, manifests=manifests)
+    case = decide(at(here, baseline("1.4.1", OLD)))
+    assert case.of("deploy").reason == "release 1.4.2: 2 files to send"
+    assert (work(case).base, work(case).damaged) == (None, ())
 
 
 def test_extra_entries_are_named_and_left() -> None:
@@ -218,7 +251,7 @@ def test_a_shared_place_that_has_gone_is_a_repair() -> None:
     wanted = work(decide(at(place(place=Place.ABSENT)), shared=("up",))).manifest
     here = place(current="1.4.2", releases=(release("1.4.2", wanted),), fingerprint="print")
     planned = decide(at(here, baseline("1.4.2", wanted)), shared=("up",)).of("deploy")
-    assert planned.reason == "repair: shared up missing; 2 files to send"
+    assert planned.reason == "repair: shared up missing; 0 files to send"
 
 
 # What follows.

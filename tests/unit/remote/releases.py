@@ -86,9 +86,16 @@ class Release:
     bundle: Bundle
 
 
-def release_of(items: Mapping[str, Item], folder: Path, *, base: Manifest | None = None, extra: bytes = b"") -> Release:
+def release_of(
+    items: Mapping[str, Item],
+    folder: Path,
+    *,
+    base: Manifest | None = None,
+    damaged: Iterable[str] = (),
+    extra: bytes = b"",
+) -> Release:
     manifest = manifest_of(items)
-    delta = difference(manifest, base)
+    delta = difference(manifest, base, frozenset(damaged))
     packed = gzip.compress((extra or tar_of(manifest, items, delta.missing)), mtime=0)
     digest = hashlib.sha256(packed).hexdigest()
     path = folder / f"{digest}.tar.gz"

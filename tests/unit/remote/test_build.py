@@ -18,7 +18,8 @@ from octo_ssh.errors import RemoteError
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import PackagePlace, Place, PlaceRequest, Tree
 from octo_ssh.packages.bundle import Bundle, Compression, configured_tar
-from octo_ssh.packages.delta import difference
+from octo_ssh.packages.delta import difference, is_simple
+from octo_ssh.planning.compare import compare
 from octo_ssh.remote.build import Supply, build
 from octo_ssh.remote.commit import commit
 from octo_ssh.remote.inspect import inspect
@@ -147,6 +148,51 @@ async def test_a_second_release_takes_what_it_can_from_its_base(machine: Machine
     await deploy(machine, "2.0", items, base=("1.0", old))
     assert (machine.to / "releases/2.0/to/there").read_bytes() == b"m" * 5000
     assert inode(machine.to / "releases/1.0/lib/big") != inode(machine.to / "releases/2.0/lib/big")
+
+
+async def test_a_renamed_folder_is_copied_whole_and_files_with_new_names_one_by_one(machine: Machine) -> None:
+    names = ("x", "deep er/-x", "deep er/a", "$HOME")
+    first: dict[str, Item] = {f"app-1/{name}": File(name.encode() * 5000, 0o640) for name in names}
+    first |= {"app-1/sub": Folder(), "alone": File(b"a" * 5000), "old name": File(b"o" * 5000, 0o711)}
+    old = await deploy(machine, "1.0", first)
+    second: dict[str, Item] = {f"app 2/{name}": File(name.encode() * 5000, 0o640) for name in names}
+    second |= {"in/alone": File(b"a" * 5000), "new name": File(b"o" * 5000, 0o711), "app 2/new": File(b"n")}
+    difference = release_of(second, machine.home, base=old).difference
+    assert (len(difference.moves), difference.missing) == (3, ("app 2/new",))
+    await deploy(machine, "2.0", second, base=("1.0", old))
+
+
+def _spoil(release: Path) -> None:
+    """Everything that can happen to a release, and things that nobody packaged."""
+    (release / "lib/big").write_bytes(b"y" * 100_000)
+    (release / "lib/empty").unlink()
+    (release / "bin/app").chmod(0o777)
+    (release / "var").chmod(0o700)
+    _link(release / "other").replace(release / "current-doc")
+    shutil.rmtree(release / "with space")
+    (release / "with space").symlink_to("/etc")
+    (release / "group-writable").unlink()
+    os.mkfifo(release / "group-writable")
+    (release / "deep/new").write_bytes(b"nobody packaged this")
+    (release / "deep/\n").write_bytes(b"nor this")
+
+
+async def test_what_is_damaged_in_a_release_is_replaced_and_nothing_else_is_sent(machine: Machine) -> None:
+    items = {**PLAIN, **HOSTILE}
+    old = await deploy(machine, "1.0", items)
+    _spoil(machine.to / "releases/1.0")
+    seen = (await machine.session.observe(inspect(str(machine.to), ("1.0",), hashed=True)))["1.0"].tree
+    assert seen is not None
+    found = compare(old, seen)
+    assert {"lib/big", "bin/app", "var", "current-doc", "with space", "group-writable"} == set(found.changed)
+    assert {"lib/empty", "with space/and 'quote'"} == set(found.missing)
+    release = release_of(items, machine.home, base=old, damaged=found.unproven)
+    odd = {path for path in items if not is_simple(path) and isinstance(items[path], File)}
+    assert set(release.difference.missing) == odd | {"lib/big", "bin/app", "group-writable", "lib/empty"}
+    await send(machine, release)
+    assert await lay_out(machine, "1.0_1", release, base="1.0") == Tree(old.entries)
+    await machine.session.act(commit(str(machine.to), "1.0_1"))
+    assert (machine.to / "releases/1.0_1.json").read_bytes() == old.text
 
 
 async def test_configured_files_and_shared_places(machine: Machine) -> None:
@@ -426,6 +472,15 @@ async def test_old_releases_and_rubble_go_and_current_stays(machine: Machine) ->
         "4.0 final.json",
         "unfinished",
     ]
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b'[{"manifest":1}\n]\n ', b"\xff"])
+async def test_a_manifest_that_somebody_wrote_to_is_not_known(machine: Machine, text: bytes) -> None:
+    await deploy(machine, "1.0", PLAIN)
+    (machine.to / "releases/1.0.json").write_bytes(text)
+    seen = await machine.session.observe(inspect(str(machine.to), ("1.0",), hashed=True))
+    assert seen["1.0"].manifest is None
+    assert seen["1.0"].tree == Tree(manifest_of(PLAIN).entries)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
