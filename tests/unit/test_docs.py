@@ -1,0 +1,93 @@
+"""Every YAML example of the README and the docs is loaded, as a user who copies it would load it.
+
+A block whose first line is ``# inventory.yaml`` or ``# plan.yaml`` is such a file. A plan's block may show some keys
+only: the rest is added here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from octo_ssh.config.load import LoadRequest, load
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+BLOCK = re.compile(r"^```yaml\n# (inventory|plan)\.yaml\b[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ANY_BLOCK = re.compile(r"^```ya?ml\n", re.MULTILINE)
+
+REST_OF_PLAN = {
+    "version": "version: 1\n",
+    "project": "project: shop\n",
+    "release": 'release: "1.4.2"\n',
+    "packages": "packages: {shop: {dir: build/}}\n",
+    "variables": "variables: {api_token: {secret: {env: SHOP_TOKEN}}}\n",
+}
+PLAN = 'version: 1\nproject: shop\nsteps: [{name: Say hello, run: "echo hello"}]\n'
+INVENTORY = "version: 1\nvariables: {app_port: 8080}\ntargets: {web-03: {tags: [web]}}\n"
+
+
+def examples() -> list[object]:
+    return [
+        pytest.param(kind, text, id=f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}")
+        for page in PAGES
+        for match in BLOCK.finditer(page.read_text())
+        for kind, text in [match.groups()]
+    ]
+
+
+def completed(plan: str) -> str:
+    """A plan with the keys that its example left out; a package only where a step deploys it."""
+    said = set(re.findall(r"^(\w+):", plan, re.MULTILINE)) | (set() if "package: shop" in plan else {"packages"})
+    return plan + "".join(line for key, line in REST_OF_PLAN.items() if key not in said)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with everything that the examples name."""
+    for name in ("build", "assets", "dist", "scripts", "secrets"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "dist/shop.1.4.2.tar.gz").write_bytes(b"")
+    (tmp_path / "scripts/warm.sh").write_text("echo warm\n")
+    (tmp_path / "secrets/key").write_text("a secret\n")
+    (tmp_path / "secrets/key").chmod(0o600)
+    for name, text in (
+        ("cloud-hosts", 'echo \'{"targets": {"web-7": {"host": "192.0.2.7", "tags": ["web"]}}}\''),
+        ("pass", "echo secret"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SHOP_TOKEN", "a token")
+    monkeypatch.setenv("SUDO_PASSWORD", "a password")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("kind", "text"), examples())
+def test_an_example_loads(kind: str, text: str, folder: Path) -> None:
+    if kind == "plan":
+        text = completed(text)
+    (folder / "plan.yaml").write_text(text if kind == "plan" else PLAN)
+    (folder / "inventory.yaml").write_text(text if kind == "inventory" else INVENTORY)
+    staging = "staging" if re.search(r"^environments:", text, re.MULTILINE) else None
+    loaded = load(LoadRequest(str(folder / "plan.yaml"), environment=staging))
+    assert loaded.targets
+
+
+def test_the_example_inventory_loads(folder: Path) -> None:
+    (folder / "plan.yaml").write_text(PLAN)
+    (folder / "inventory.yaml").write_text((ROOT / "inventory.example.yaml").read_text())
+    assert load(LoadRequest(str(folder / "plan.yaml"), environment="production")).targets
+
+
+def test_there_are_examples_and_each_says_which_file_it_is() -> None:
+    blocks = sum(len(ANY_BLOCK.findall(page.read_text())) for page in PAGES)
+    assert len(examples()) == blocks >= 12
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_that_are_there(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
