@@ -17,24 +17,31 @@ NAMED = 5
 
 
 async def lock_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], *, wait_s: float
+    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], *, deadline: float, wait_s: float
 ) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
     """Lock them all and journal what was decided: (what failed by target, targets that must be observed again).
 
-    When any target must be observed again, or is held by somebody, none stays locked. Raises Refused when they are
-    still held after ``wait_s``.
+    When any target must be observed again, or is held by somebody, none stays locked. A lease that was seen already
+    is waited for before any other is taken. Raises Refused when some are still held when the loop's clock says
+    ``deadline``, ``wait_s`` after the first try.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait_s
+    held = {name: hold.observed.lease for name, hold in holds.items() if hold.observed.lease is not None}
+    if held:
+        await _wait_for(holds, held, deadline, wait_s)
     while True:
         failed, held, moved = await _try_all(holds, due)
         if not held and not moved:
             return failed, ()
         await asyncio.gather(*(hold.give_back() for hold in holds.values()))
         if moved:
-            return failed, moved
-        if not await _freed([holds[name] for name in held], deadline):
-            raise Refused(_told(held), hint=_hint(held, wait_s))
+            # taking and giving back has moved the others, too
+            return failed, tuple(name for name in holds if name not in failed)
+        await _wait_for(holds, held, deadline, wait_s)
+
+
+async def _wait_for(holds: Mapping[str, Hold], held: Mapping[str, Lease], deadline: float, wait_s: float) -> None:
+    if not await _freed([holds[name] for name in held], deadline):
+        raise Refused(_told(held), hint=_hint(held, wait_s))
 
 
 async def _freed(holds: list[Hold], deadline: float) -> bool:

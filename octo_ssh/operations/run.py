@@ -151,6 +151,8 @@ class Run:
     async def _lock(self, prepared: Prepared, context: RunContext, plan: RunPlan) -> RunPlan:
         """Lock the targets that change. Those whose journal moved since are observed, and all is decided, again."""
         self._tell(PhaseStarted("lock"))
+        wait_s = self.options.lock_wait_s
+        deadline = asyncio.get_running_loop().time() + wait_s
         for _ in range(ATTEMPTS):
             self.schedule = Schedule(plan)
             self.holds = {
@@ -164,7 +166,7 @@ class Run:
                 for name in plan.changing
                 if name in prepared.observed
             }
-            failed, moved = await lock_all(self.holds, _due(plan), wait_s=self.options.lock_wait_s)
+            failed, moved = await lock_all(self.holds, _due(plan), deadline=deadline, wait_s=wait_s)
             if not moved:
                 for name, error in failed.items():
                     self._leave(name, error)

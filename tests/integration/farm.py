@@ -181,6 +181,10 @@ class Farm:
         assert "internal error" not in stderr, stderr
         return Told(process.returncode, stdout, stderr)
 
+    def forget(self, process: subprocess.Popen[str]) -> None:
+        """The test has seen to its end itself."""
+        self._running.remove(process)
+
     def interrupt(self, process: subprocess.Popen[str], number: int = signal.SIGINT) -> None:
         process.send_signal(number)
 
