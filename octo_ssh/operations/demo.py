@@ -85,9 +85,11 @@ async def demo(
                         make_connector=make_connector,
                         surroundings=surroundings,
                     )
+                if code is ExitCode.INTERRUPTED:
+                    return code
                 if code is not chapter.ends:
                     tell(f"This was meant to end with exit code {int(chapter.ends)}, and ended with {int(code)}.")
-                    return ExitCode.INTERRUPTED if code is ExitCode.INTERRUPTED else ExitCode.FAILED
+                    return ExitCode.FAILED
             tell("")
             _tell_where_all_stands(tell, stand_ins)
     tell("")
