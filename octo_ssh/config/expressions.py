@@ -278,6 +278,8 @@ def compile_expression(source: str) -> Expression:
         tree = parser.parse_expression()
         if not parser.stream.eos:
             raise ExpressionError(f"unexpected {parser.stream.current.value!r} in {_shown(source)}")
+        if any(_is_infinite(node) for node in [tree, *tree.find_all(nodes.Const)]):
+            raise ExpressionError(f"{_shown(source)} holds a number that is too large")
         names = frozenset(node.name for node in [tree, *tree.find_all(nodes.Name)] if isinstance(node, nodes.Name))
         vars_keys = _vars_keys(tree)
         tree = _Rewrite().visit(tree)
@@ -291,6 +293,11 @@ def compile_expression(source: str) -> Expression:
             raise
         raise ExpressionError(f"{_shown(source)} is nested too deeply or holds a number too long") from None
     return Expression(source, names, vars_keys, TemplateExpression(template, undefined_to_none=False))
+
+
+def _is_infinite(node: nodes.Node) -> bool:
+    """``1e999``: jinja2 would write it as the name ``inf`` into the code that it compiles."""
+    return isinstance(node, nodes.Const) and isinstance(node.value, float) and not math.isfinite(node.value)
 
 
 def _vars_keys(tree: nodes.Node) -> frozenset[str] | None:

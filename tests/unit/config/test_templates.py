@@ -119,6 +119,7 @@ def test_lists_and_maps_are_rendered_inside_out() -> None:
         ("${{ port() }}", "a number cannot be called"),
         ("${{ limits.get }}", "this gives no value: is a method named without its ()?"),
         ("${{ 1e308 * 10 }}", "'${{ 1e308 * 10 }}' is not a finite number"),
+        ("${{ -1e999 }}", "'${{ -1e999 }}' holds a number that is too large"),
         ("${{ token }}", SECRET_REFUSED),
         ("key=${{ token }}", SECRET_REFUSED),
         ("${{ [token] }}", SECRET_REFUSED),
