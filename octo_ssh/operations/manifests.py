@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from octo_ssh.errors import PackageError
 from octo_ssh.model.manifest import Manifest, parse_manifest
+from octo_ssh.packages.cache import own_folder, sweep
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -25,8 +27,10 @@ class ManifestCache:
         """The manifest with that digest, if it is held here unharmed."""
         if not _SHA256.fullmatch(sha256):
             return None  # it came from a target, and names a file here
+        path = self.folder / sha256
         try:
-            text = (self.folder / sha256).read_bytes()
+            text = path.read_bytes()
+            os.utime(path)
         except OSError:
             return None
         if hashlib.sha256(text).hexdigest() != sha256:
@@ -35,11 +39,15 @@ class ManifestCache:
 
     def keep(self, manifest: Manifest) -> None:
         """Hold it for next time."""
+        if (self.folder / manifest.sha256).exists():
+            return
+        part = self.folder / f".tmp-{secrets.token_hex(8)}"
+        with contextlib.suppress(OSError, PackageError):
+            own_folder(self.folder.parent, self.folder.name)
+            part.write_bytes(manifest.text)
+            os.replace(part, self.folder / manifest.sha256)
+
+    def sweep(self) -> None:
+        """Let go of what no run has used for a month."""
         with contextlib.suppress(OSError):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if (self.folder / manifest.sha256).exists():
-                return
-            handle, name = tempfile.mkstemp(dir=self.folder)
-            with os.fdopen(handle, "wb") as file:
-                file.write(manifest.text)
-            os.replace(name, self.folder / manifest.sha256)
+            sweep(self.folder)

@@ -230,8 +230,8 @@ async def survey(
     await fleet.connect(loaded.inventory.targets[name] for name in names)
     fleet.refuse_bad_host_keys()
     emit(PhaseStarted("observe"))
-    prepared = Prepared(
-        loaded, options, selection, packages, fleet, ManifestCache(surroundings.cache / "manifests"), emit
-    )
+    manifests = ManifestCache(surroundings.cache / "manifests")
+    manifests.sweep()
+    prepared = Prepared(loaded, options, selection, packages, fleet, manifests, emit)
     await prepared.look(names)
     return prepared

@@ -28,7 +28,7 @@ from typing import Protocol
 
 from octo_ssh.errors import PackageError
 from octo_ssh.model.manifest import Entry, Kind, Manifest
-from octo_ssh.packages.cache import sweep
+from octo_ssh.packages.cache import own_folder, sweep
 from octo_ssh.packages.delta import Difference
 from octo_ssh.packages.names import shown
 from octo_ssh.packages.package import Package
@@ -171,6 +171,7 @@ def _seeded(package: Package, wanted: Manifest, seeds: Collection[str]) -> list[
 
 def _bundle(package: Package, contents: _Contents, compression: Compression, folder: Path) -> Bundle:
     key = _key(package, contents, compression)
+    own_folder(folder.parent, folder.name)
     return _find(folder, key, compression) or _write(folder, key, compression, _blocks(package, contents))
 
 
@@ -234,7 +235,6 @@ def _write(folder: Path, key: str, compression: Compression, blocks: Iterable[by
     part = folder / f".tmp-{secrets.token_hex(8)}"
     packer, digest, size = _compressor(compression), hashlib.sha256(), 0
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(part, "xb", opener=lambda path, flags: os.open(path, flags | os.O_CLOEXEC, 0o600)) as file:
             for block in blocks:
                 packed = packer.compress(block)

@@ -88,9 +88,7 @@ class PackageCache:
     """``<cache>/packages``."""
 
     def __init__(self, cache: Path) -> None:
-        self._home = cache / "packages"
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_private(self._home)
+        self._home = own_folder(cache, "packages")
         sweep(self._home)
 
     def find(self, sha256: str) -> Stored | None:
@@ -158,8 +156,25 @@ def sweep(folder: Path) -> None:
                 os.unlink(item.path)
 
 
+def own_folder(cache: Path, name: str) -> Path:
+    """``<cache>/<name>``, made where it is missing. Raises PackageError where that cannot be, and where another user
+    could put things there: what it holds is sent to servers.
+    """
+    cache = Path(os.path.realpath(cache))  # a user may have moved it to another disk
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (cache, cache / name):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _check_private(folder)
+    except OSError as error:
+        raise PackageError(
+            f"the cache folder {cache / name} cannot be made: {error.strerror}",
+            hint="set OCTO_SSH_CACHE to a folder of your own",
+        ) from error
+    return cache / name
+
+
 def _check_private(folder: Path) -> None:
-    """Refuse a cache that another user could write to: what it holds is sent to servers."""
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise PackageError(

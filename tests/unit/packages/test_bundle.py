@@ -266,3 +266,10 @@ def test_configured_files_bear_the_time_of_their_making() -> None:
     before = int(time.time())
     with tarfile.open(fileobj=io.BytesIO(configured_tar([("a", 0o644, b"x")]))) as archive:
         assert before <= archive.getmembers()[0].mtime <= time.time()
+
+
+def test_bundles_are_not_taken_from_a_folder_that_others_may_write_to(package: Package, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs").chmod(0o777)
+    with pytest.raises(PackageError, match="can be written by other users"):
+        make_bundle(package, package.manifest, [], compression=Compression.GZIP, folder=tmp_path / "theirs")

@@ -93,11 +93,19 @@ def test_only_files_of_the_package_can_be_read(shop: Shop, path: str) -> None:
         shop.file(DATA).read(path)
 
 
-def test_a_cache_that_others_may_write_to_is_refused(shop: Shop) -> None:
+@pytest.mark.parametrize("name", ["packages", "."])
+def test_a_cache_that_others_may_write_to_is_refused(shop: Shop, name: str) -> None:
     shop.file(DATA)
-    (shop.cache / "packages").chmod(0o777)
+    (shop.cache / name).chmod(0o777)
     with pytest.raises(PackageError, match="can be written by other users"):
         shop.file(DATA)
+
+
+def test_a_cache_that_the_user_has_moved_elsewhere_is_used(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "large-disk").mkdir(mode=0o700)
+    shop.cache.symlink_to(tmp_path / "large-disk")
+    shop.file(DATA)
+    assert os.listdir(tmp_path / "large-disk") == ["packages"]
 
 
 def test_a_cache_that_is_a_link_is_refused(shop: Shop, tmp_path: Path) -> None:
