@@ -39,6 +39,14 @@ class Facts:
     """Of the programs we may need (``tar``, ``zstd``, ``curl``, …): those that are there."""
     selinux: bool = False
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Equal for two names of one machine with one root (SPEC section 3); empty where that cannot be told.
+
+        A machine-id alone may be a clone's, and containers share their host's boot: all together tell.
+        """
+        return (self.machine_id, self.boot_id, self.hostname, self.root) if self.machine_id else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

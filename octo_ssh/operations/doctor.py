@@ -128,12 +128,11 @@ def with_twins(diagnoses: tuple[Diagnosis, ...]) -> tuple[Diagnosis, ...]:
     """Names that are one machine with one ``root`` get a finding: a run refuses them (SPEC section 3). Pure."""
     same: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for row in diagnoses:
-        if row.facts is not None and row.facts.machine_id:
-            same[_machine(row.facts)].append(row.target)
+        if row.facts is not None and row.facts.identity:
+            same[row.facts.identity].append(row.target)
 
     def twin(row: Diagnosis) -> Diagnosis:
-        others = [] if row.facts is None else [name for name in same[_machine(row.facts)] if name != row.target]
-        if not others or row.facts is None or not row.facts.machine_id:
+        if row.facts is None or not (others := [name for name in same[row.facts.identity] if name != row.target]):
             return row
         what = f"the same machine and root as {', '.join(others[:5])}"
         return replace(
@@ -141,7 +140,3 @@ def with_twins(diagnoses: tuple[Diagnosis, ...]) -> tuple[Diagnosis, ...]:
         )
 
     return tuple(map(twin, diagnoses))
-
-
-def _machine(facts: Facts) -> tuple[str, ...]:
-    return facts.machine_id, facts.boot_id, facts.hostname, facts.root

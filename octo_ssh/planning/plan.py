@@ -89,14 +89,14 @@ def _window(rolling: Rolling, targets: int) -> Window:
 
 
 def _doubles(given: PlanInput) -> list[str]:
-    """Two names for one machine (SPEC section 3). A machine-id alone may be a clone's; the boot id tells."""
-    seen: dict[tuple[str, str, str], str] = {}
+    """Two names for one machine (SPEC section 3)."""
+    seen: dict[tuple[str, ...], str] = {}
     reasons: list[str] = []
     for name in given.selection.targets:
-        if name not in given.observed or not given.observed[name].facts.machine_id:
+        if name not in given.observed or not given.observed[name].facts.identity:
             continue
         facts = given.observed[name].facts
-        other = seen.setdefault((facts.machine_id, facts.boot_id, facts.root), name)
+        other = seen.setdefault(facts.identity, name)
         if other != name:
             reasons.append(f"{other} and {name} are one machine with one root, {facts.root}: keep one name")
     return reasons
