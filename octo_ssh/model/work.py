@@ -95,9 +95,9 @@ class PackageWork:
     """Entries in the current release that nobody packaged: named and left."""
     repaired: tuple[str, ...] = ()
     """Entries of the current release that differ from its manifest."""
-    lacking_files: int | None = None
-    """How many files' contents the target lacks against ``base``; None: not worked out."""
-    lacking_bytes: int | None = None
+    lacking_files: int = 0
+    """How many files' contents the target lacks against ``base``."""
+    lacking_bytes: int = 0
     """Their size, before compression: what a push sends at most."""
 
 

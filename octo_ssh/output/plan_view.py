@@ -110,10 +110,9 @@ def _package(work: PackageWork) -> Iterator[str]:
     """What the reason does not say: it names what is repaired, extra or owed."""
     files = sum(entry.kind is Kind.FILE for entry in work.manifest.entries.values())
     if work.build:
-        sent = ""
-        if work.lacking_files is not None and work.lacking_bytes is not None:
-            sent = f"; lacks {amount(work.lacking_files, 'file')}, {size(work.lacking_bytes)}"
-        yield f"{work.to}/releases/{work.folder}: {amount(files, 'file')}, {size(work.manifest.bytes)}{sent}"
+        whole = f"{amount(files, 'file')}, {size(work.manifest.bytes)}"
+        sent = f"lacks {amount(work.lacking_files, 'file')}, {size(work.lacking_bytes)}"
+        yield f"{work.to}/releases/{work.folder}: {whole}; {sent}"
     if work.switch:
         yield f"current: {work.previous or 'nothing'} → {work.folder}"
     consequences = [what for what, wanted in (("activate", work.activate), ("verify", work.verify)) if wanted]

@@ -42,6 +42,10 @@ class _Choice:
     build: bool
     switch: bool
     reason: str
+    lacking_files: int = 0
+    """How many contents must be sent."""
+    lacking_bytes: int = 0
+    """Their size, before compression."""
 
 
 def deploy(scene: Scene, step: Step, target: str) -> Deployment:
@@ -81,6 +85,8 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         owed=owed,
         extra=state.now.extra,
         repaired=state.now.damaged,
+        lacking_files=choice.lacking_files,
+        lacking_bytes=choice.lacking_bytes,
     )
     reason = choice.reason if choice.build or choice.switch else state.owed_reason(owed)
     planned = Planned(Outcome.CHANGED, reason + state.extra_note(), work)
@@ -203,11 +209,16 @@ class _State:
     def _build(self, version: str, why: str) -> _Choice:
         folder = next(name for name in self._names(version) if self._is_free(name))
         base = manifest_of(self.place, self.base, self.wanted) if self.base is not None else None
-        count = len(lacking(self.wanted, base, self.damaged))
-        send = f"{count} {'file' if count == 1 else 'files'} to send"
+        files = lacking(self.wanted, base, self.damaged)
+        send = f"{len(files)} {'file' if len(files) == 1 else 'files'} to send"
         other = "" if folder == version or why else ", other content under one version"
         return _Choice(
-            folder, build=True, switch=True, reason=f"{why}; {send}" if why else f"release {folder}{other}: {send}"
+            folder,
+            build=True,
+            switch=True,
+            reason=f"{why}; {send}" if why else f"release {folder}{other}: {send}",
+            lacking_files=len(files),
+            lacking_bytes=sum(self.wanted.entries[path].size for path in files),
         )
 
     def _names(self, version: str) -> Iterator[str]:
