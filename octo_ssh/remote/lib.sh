@@ -1,6 +1,8 @@
 # Begins every program: says that it is up, and what all share. $1 is the nonce, which no child is told.
 # shellcheck shell=sh disable=SC2034,SC2088,SC2154,SC2329  # parts of programs, put together by source.py
 unset o_nonce o_at o_root o_input o_one o_two CDPATH IFS
+# What rc files export to change how tools behave when nobody says otherwise.
+unset TAR_OPTIONS GZIP GREP_OPTIONS POSIXLY_CORRECT _POSIX2_VERSION
 o_nonce=$1
 shift
 printf '%s up\n' "$o_nonce"
