@@ -24,7 +24,7 @@ from octo_ssh.transport.openssh_file import (
     included,
     read_lines,
 )
-from octo_ssh.transport.openssh_tokens import Tokens, expand
+from octo_ssh.transport.openssh_tokens import Tokens, expand, expand_command
 
 _MATCH_EXEC_TIMEOUT_S = 15.0
 _SINGLE = {
@@ -158,7 +158,7 @@ class _Reading:
 
     def _criterion_holds(self, criterion: str, value: str, position: Position) -> bool:
         if criterion == "exec":
-            return _command_succeeds(expand(value, self.tokens(), position))
+            return _command_succeeds(expand_command(value, self.tokens(), position))
         if criterion not in _PATTERN_CRITERIA:
             raise ConfigMistake(position, f"Match {criterion} is not supported: use ssh_config: none, or another file")
         if criterion == "host":

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from octo_ssh.errors import Position
 from octo_ssh.transport.openssh_file import ConfigMistake
 
+_NAMES = {"h", "j", "k", "n", "r"}
+_PLAIN_NAME = re.compile(r"[\w.:%@+,=/\[\]][\w.:%@+,=/\[\]-]*|")
+"""Of machines and users: nothing that a shell acts on, nothing that a program takes for an option."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -50,6 +54,18 @@ def expand(text: str, tokens: Tokens | Mapping[str, str], position: Position | N
         return table[token]
 
     return re.sub(r"%(.?)", value, text, flags=re.DOTALL)
+
+
+def expand_command(text: str, tokens: Tokens, position: Position | None = None) -> str:
+    """As ``expand``, for a shell: names come from the inventory, and no name may become a command (CVE-2023-51385)."""
+    table = tokens.table()
+    for token in sorted(set(re.findall(r"%(.)", text.replace("%%", ""))) & _NAMES):
+        if not _PLAIN_NAME.fullmatch(table[token]):
+            raise ConfigMistake(
+                position or Position(""),
+                f"%{token} in {text!r} would put {table[token]!r} into a command: a shell acts on what is in it",
+            )
+    return expand(text, tokens, position)
 
 
 def expand_path(text: str, tokens: Tokens, position: Position | None = None) -> str:

@@ -20,7 +20,7 @@ from octo_ssh.model.values import SecretRef
 from octo_ssh.transport.known_hosts import host_name
 from octo_ssh.transport.openssh_config import FindName, HostConfig, evaluate
 from octo_ssh.transport.openssh_file import ConfigMistake, config_files
-from octo_ssh.transport.openssh_tokens import Tokens, expand, expand_path
+from octo_ssh.transport.openssh_tokens import Tokens, expand, expand_command, expand_path
 
 USUAL_IDENTITIES = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 
@@ -202,7 +202,7 @@ class _Resolver:
             local_user=local_user(), alias=config.host_key_alias or endpoint.host,
         )  # fmt: skip
         if config.proxy_command:
-            return replace(endpoint, proxy_command=expand(config.proxy_command, tokens))
+            return replace(endpoint, proxy_command=expand_command(config.proxy_command, tokens))
         if config.proxy_jump:
             hops = tuple(parse_jump(expand(hop.strip(), tokens)) for hop in config.proxy_jump.split(","))
             return self._behind(endpoint, hops, choice, seen)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from octo_ssh.errors import Position
 from octo_ssh.transport.openssh_config import HostConfig, evaluate, seconds
 from octo_ssh.transport.openssh_file import ConfigFile, ConfigMistake, split_words
+from octo_ssh.transport.openssh_tokens import Tokens, expand_command
 
 NAME = "web-01"
 PLACE = Position("config", 1, 1)
@@ -137,3 +138,27 @@ def test_times_have_units(text: str, expected: float) -> None:
 def test_what_is_no_time_is_a_mistake(text: str) -> None:
     with pytest.raises(ConfigMistake, match="is not a time"):
         seconds(text, PLACE)
+
+
+@pytest.mark.parametrize(
+    "name", ["$(id)", "`id`", "a;id", "a|id", "a&id", "a>b", "a'b", 'a"b', "a b", "-oProxyCommand=id"]
+)
+def test_no_name_becomes_a_part_of_a_command(name: str) -> None:
+    tokens = Tokens(name="web", host="10.0.0.1", port="22", user=name, local_user="me", alias="web")
+    assert expand_command("nc %h %p %%r", tokens) == "nc 10.0.0.1 22 %r"
+    with pytest.raises(ConfigMistake, match="%r"):
+        expand_command("nc %h %p %%%r", tokens)
+
+
+@pytest.mark.parametrize("name", ["web-01.example.net", "fe80::1%eth0", "bücher.example", "svc_deploy", "a+b@corp"])
+def test_names_of_machines_and_users_go_into_commands(name: str) -> None:
+    tokens = Tokens(name=name, host=name, port="22", user=name, local_user="me", alias=name)
+    assert expand_command("nc %h %n %r %k", tokens) == f"nc {name} {name} {name} {name}"
+
+
+def test_match_exec_runs_no_name(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text('Match exec "true %r"\n  Port 2222\n')
+    file = ConfigFile(str(path), is_users=True)
+    with pytest.raises(ConfigMistake, match="shell"):
+        evaluate([file], "web", local_user="me", user="$(id)", find_name=lambda host: None)
