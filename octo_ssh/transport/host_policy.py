@@ -73,7 +73,7 @@ class HostPolicy:
                 hint="do not connect: somebody marked this key as stolen or retired",
                 changed=True,
             )
-        if self._is_known(kind, blob):
+        if self._is_known(blob):
             if self._is_wanted(blob):
                 return None
             return HostKeyRefused(
@@ -115,11 +115,10 @@ class HostPolicy:
     def _is_wanted(self, blob: bytes) -> bool:
         return self.endpoint.host_key is None or fingerprint(blob) == self.endpoint.host_key
 
-    def _is_known(self, kind: str, blob: bytes) -> bool:
-        if any(key.blob == blob for key in self.known.keys):
-            return True
-        same_kind = any(key.kind == kind for key in self.known.keys)
-        return not same_kind and any(key.blob == blob for key in self.bare.keys)
+    def _is_known(self, blob: bytes) -> bool:
+        """As OpenSSH: once a key of any kind is known with the port, what is said without it does not count."""
+        keys = self.known.keys or self.bare.keys
+        return any(key.blob == blob for key in keys)
 
     def _revocation(self, blob: bytes) -> str | None:
         """Where the key is revoked."""

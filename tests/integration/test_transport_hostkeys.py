@@ -89,6 +89,17 @@ async def test_only_what_known_hosts_says_of_that_name_is_trusted(name: str, ssh
     assert caught.value.changed is case.changed
 
 
+async def test_another_kind_of_key_with_the_port_outweighs_the_right_one_without(sshd: Sshd, tmp_path: Path) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text(f"{at(sshd)} {other_key(tmp_path, 'ecdsa')}\n127.0.0.1 {sshd.host_public_key}\n")
+    options = {"UserKnownHostsFile": known, "GlobalKnownHostsFile": "none", "StrictHostKeyChecking": "yes"}
+    command = ["ssh", "-F", "none", "-p", str(sshd.port), *(f"-o{name}={value}" for name, value in options.items())]
+    openssh = subprocess.run([*command, sshd.host, "true"], capture_output=True, text=True, check=False)  # noqa: ASYNC221
+    assert "has changed" in openssh.stderr
+    with pytest.raises(HostKeyRefused, match="HAS CHANGED"):
+        await home_of(known, target_of(sshd))
+
+
 async def test_a_changed_key_shows_both_fingerprints(sshd: Sshd, tmp_path: Path) -> None:
     known = known_hosts(tmp_path, sshd)
     old = print_of(sshd.host_public_key)
