@@ -175,9 +175,13 @@ class _Conversation(Generic[R]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _start(self) -> None:
+        try:
+            text = wire.program_text(self._program, self._nonce)
+        except ValueError as error:
+            raise RemoteError(f"{self._target}: {self._program.name} cannot be sent: {error}") from error
         if self._sudo is not None:
             await self._become(self._sudo)
-        await self._pipe.write(wire.program_text(self._program, self._nonce))
+        await self._pipe.write(text)
         await self._until(lambda: self._parser.is_up or self._prompts > 1)
         if not self._parser.is_up:
             raise self._refused("sudo refused the password")
@@ -189,6 +193,9 @@ class _Conversation(Generic[R]):
             return
         if sudo.password is None:
             raise self._refused("sudo wants a password", "set become.password for this target, or allow NOPASSWD")
+        if "\n" in sudo.password.reveal():
+            # sudo reads one line; the shell behind it would take the rest for commands.
+            raise self._refused("a password for sudo is one line", "look at become.password of this target")
         await self._pipe.write(sudo.password.reveal().encode("utf-8", "surrogateescape") + b"\n")
         await self._until(lambda: self._greeting is None or self._prompts > 1)
         if self._greeting is not None:

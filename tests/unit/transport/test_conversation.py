@@ -169,3 +169,18 @@ async def test_a_password_that_is_wanted_and_not_given_names_the_key(tmp_path: P
 async def test_sudo_that_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match=r"sudo refused(.|\n)*you may not"):
         await with_sudo(tmp_path, FORBIDDEN="1").act(ASK, sudo=Sudo("root"))
+
+
+async def test_a_password_of_two_lines_is_no_command_for_the_other_user(tmp_path: Path) -> None:
+    password = Secret(f"open sesame\n: >'{tmp_path}/done'")
+    with pytest.raises(RemoteError, match=r"one line(.|\n)*become\.password"):
+        await with_sudo(tmp_path).act(ASK, sudo=Sudo("root", password))
+    assert not (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize("words", [("a\0b",), ("x" * 200_000,)])
+async def test_words_that_cannot_be_sent_are_an_error_of_that_program(
+    words: tuple[str, ...], session: LocalSession
+) -> None:
+    with pytest.raises(RemoteError, match="the test cannot be sent"):
+        await session.act(Acting("the test", UP, words, lambda reply: reply))
