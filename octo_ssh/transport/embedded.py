@@ -240,8 +240,10 @@ class _Session(asyncssh.SSHServerSession[bytes]):
             return
         while data := await self._incoming.get():
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                stdin.write(data)
-                await stdin.drain()
+                # Once the child has closed its end, asyncio logs a warning for each piece.
+                if not stdin.is_closing():
+                    stdin.write(data)
+                    await stdin.drain()
             if self._incoming.empty() and not self._gone.is_set():
                 channel.resume_reading()
         stdin.close()

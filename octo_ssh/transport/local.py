@@ -110,8 +110,9 @@ class _ProcessPipe:
 
     async def write(self, data: bytes) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._stdin.write(data)
-            await self._stdin.drain()
+            if not self._stdin.is_closing():
+                self._stdin.write(data)
+                await self._stdin.drain()
 
     async def write_eof(self) -> None:
         self._stdin.close()

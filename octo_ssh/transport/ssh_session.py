@@ -154,7 +154,7 @@ class SshPipe:
         return cls(link, stdin, stdout, stderr)
 
     async def write(self, data: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(asyncssh.Error, OSError):
             self._stdin.write(data)
             await self._stdin.drain()
         if self._link.connection.is_closed():

@@ -156,3 +156,17 @@ async def test_a_killed_shell_is_a_lost_connection(session: Session) -> None:
 async def test_closing_twice_does_no_harm(session: Session) -> None:
     await session.close()
     await session.close()
+
+
+async def test_a_sender_that_waits_when_the_connection_breaks_is_told_so(make_sshd: MakeSshd, tmp_path: Path) -> None:
+    sshd = make_sshd()
+    target = target_of(sshd)
+    async with connector(known_hosts(tmp_path, sshd), target) as made:
+        opened = await made.connect(target)
+        async with opened._shell() as pipe:
+            await pipe.write(b"sleep 60\n")
+            writing = asyncio.create_task(pipe.write(b"x" * 50_000_000))
+            await asyncio.sleep(0)
+            opened._link.connection.connection_lost(ConnectionResetError("reset"))
+            with pytest.raises(ConnectionLost, match="reset"):
+                await writing
