@@ -11,12 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from octo_ssh.config.checks import Checker
 from octo_ssh.config.definitions import COMMAND_LINE
-from octo_ssh.config.document import parse_document
 from octo_ssh.config.inventory import read_inventory
 from octo_ssh.config.plan import PlanFile, check_release, read_plan
 from octo_ssh.config.problems import Problems, nearest, quoted_list
 from octo_ssh.config.secrets import SecretStore
-from octo_ssh.config.values import BadValue, check_variable_name, literal
+from octo_ssh.config.values import BadValue, check_variable_name
 from octo_ssh.config.variables import Scopes, targets_of
 from octo_ssh.errors import FileErrors, UsageError
 from octo_ssh.model.inventory import Inventory
@@ -89,6 +88,11 @@ def _check_typed(request: LoadRequest) -> None:
             check_release(request.release)
     except BadValue as bad:
         raise UsageError(f"--release {bad.message}") from None
+    for name in request.variables:
+        try:
+            check_variable_name(name)
+        except BadValue as bad:
+            raise UsageError(f"--var {bad.message}") from None
 
 
 def _release(request: LoadRequest, plan: ReleasePlan) -> str | None:
@@ -126,24 +130,3 @@ def _environment(request: LoadRequest, file: PlanFile, inventory: Inventory) -> 
         problems.add(file.environment_at, f"there is no environment '{name}'{known}")
         problems.raise_if_any()
     return name
-
-
-def parse_variable(text: str) -> tuple[str, Value]:
-    """``NAME=TEXT``, or ``NAME:=YAML`` for anything but text, as ``--var`` takes it. Raises UsageError."""
-    name, equals, given = text.partition("=")
-    is_yaml = name.endswith(":")
-    name = name.removesuffix(":")
-    if not equals:
-        raise UsageError(f"--var '{text}' has no value", hint="write NAME=TEXT, or NAME:=YAML")
-    try:
-        check_variable_name(name)
-    except BadValue as bad:
-        raise UsageError(f"--var: {bad.message}") from None
-    if not is_yaml:
-        return name, given
-    problems = Problems()
-    node = parse_document(given, f"--var {name}", problems) if given.strip() else None
-    if problems:
-        raise UsageError("\n".join(map(str, problems.listing())))
-    value: Value = None if node is None else literal(node)
-    return name, value

@@ -27,7 +27,6 @@ class Masker:
     def __init__(self, secrets: Iterable[Secret]) -> None:
         forms = sorted({form for secret in secrets for form in forms_of(secret)}, key=lambda form: (-len(form), form))
         self._forms = forms
-        self._longest = len(forms[0]) if forms else 0
         alternatives = b"|".join(map(re.escape, forms))
         self._occurrence = re.compile(b"(?=(" + alternatives + b"))") if forms else None
         self._held = b""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from octo_ssh.config.load import Loaded, LoadRequest, load, parse_variable
+from octo_ssh.config.load import Loaded, LoadRequest, load
 from octo_ssh.config.secrets import SecretStore
 from octo_ssh.config.variables import exported
 from octo_ssh.errors import FileErrors, UsageError
@@ -257,35 +257,16 @@ def test_a_release_must_be_said_where_there_are_packages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "pair"),
+    ("name", "message"),
     [
-        ("a=b", ("a", "b")),
-        ("a=", ("a", "")),
-        ("a=true", ("a", "true")),
-        ("a=b=c", ("a", "b=c")),
-        ("a:=true", ("a", True)),
-        ("a:=[1, {b: no}]", ("a", (1, {"b": "no"}))),
-        ("a:=", ("a", None)),
-        ("a:='${{ b }}'", ("a", "${{ b }}")),
-        ("a=${{ b }}", ("a", "${{ b }}")),
-        ("Project.Color:Red=x", ("Project.Color:Red", "x")),
+        ("PATH", "'PATH' means something to the shell or to octo-ssh: choose another name"),
+        ("LD_PRELOAD", "'LD_PRELOAD' means something to the shell"),
+        ("OCTO_RUN", "'OCTO_RUN' means something to the shell"),
+        ("a b", "'a b' cannot be a variable's name"),
+        ("", "'' cannot be a variable's name"),
     ],
 )
-def test_a_typed_variable_is_text_or_yaml_and_never_a_template(text: str, pair: tuple[str, object]) -> None:
-    assert parse_variable(text) == pair
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a", "--var 'a' has no value\n  write NAME=TEXT, or NAME:=YAML"),
-        ("=b", "--var: '' cannot be a variable's name"),
-        ("PATH=b", "--var: 'PATH' means something to the shell or to octo-ssh: choose another name"),
-        ("a b=c", "--var: 'a b' cannot be a variable's name"),
-        ("a:=[1", "--var a:1:1: a bracket is opened here and never closed: close it"),
-    ],
-)
-def test_a_typed_variable_that_cannot_be_read_is_bad_usage(text: str, message: str) -> None:
+def test_a_typed_variable_takes_no_name_of_the_shell(name: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_variable(text)
-    assert str(caught.value).startswith(message)
+        loaded(RELEASE + DEPLOY, variables={name: "x"})
+    assert str(caught.value).startswith(f"--var {message}")
