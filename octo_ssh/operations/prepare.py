@@ -5,8 +5,6 @@ nothing on any target.
 from __future__ import annotations
 
 import asyncio
-import posixpath
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,12 +14,12 @@ from octo_ssh.errors import RemoteError, TargetError
 from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.manifest import Kind, Manifest
-from octo_ssh.model.observed import Observed, PackagePlace, PlaceRequest
+from octo_ssh.model.observed import Observed, PackagePlace
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageStep, Step, UrlOrigin
-from octo_ssh.model.program import Sudo
 from octo_ssh.model.work import RunPlan
 from octo_ssh.operations.fleet import Fleet
+from octo_ssh.operations.looking import look_at, sudo_as
 from octo_ssh.operations.manifests import ManifestCache
 from octo_ssh.operations.requests import PlanRequest, Surroundings
 from octo_ssh.output.record import last_failed
@@ -33,10 +31,8 @@ from octo_ssh.planning.places import Place, places
 from octo_ssh.planning.plan import make_plan
 from octo_ssh.planning.request import RunOptions, Selection, select
 from octo_ssh.remote.inspect import inspect
-from octo_ssh.remote.observe import observe, observe_places
 from octo_ssh.transport.session import Observer
 
-OBSERVE_TIMEOUT_S = 120.0
 INSPECT_TIMEOUT_S = 1800.0
 """Hashing a large release on a slow disk."""
 
@@ -97,27 +93,9 @@ class Prepared:
         return plan
 
     async def _observe(self, target: Target, session: Observer, wanted: tuple[Place, ...]) -> Observed:
-        plan = self.loaded.plan
-        by_user: dict[str | None, list[PlaceRequest]] = defaultdict(list)
-        for place in wanted:
-            by_user[place.sudo_user].append(PlaceRequest(place.step_id, place.to, place.shared))
-        seen = await session.observe(
-            observe(target.root, plan.project, self.loaded.environment, by_user.pop(None, [])),
-            timeout_s=OBSERVE_TIMEOUT_S,
-        )
-        found: dict[str, PackagePlace] = dict(seen.packages)
-        for user, requests in by_user.items():
-            # ``~`` is the login's home, whoever looks
-            there = [replace(request, to=_absolute(request.to, seen.facts.home)) for request in requests]
-            more = await session.observe(
-                observe_places(seen.facts.root, plan.project, self.loaded.environment, there),
-                sudo=self.sudo(target, seen, user),
-                timeout_s=OBSERVE_TIMEOUT_S,
-            )
-            found.update(more)
+        seen = await look_at(self.loaded, target, wanted, session)
         for place in wanted:
             self.configured[place.step_id, target.name] = self._configure(place, target.name)
-        seen = replace(seen, packages=found)
         return await self._settle(target, session, seen, wanted)
 
     async def _settle(self, target: Target, session: Observer, seen: Observed, wanted: tuple[Place, ...]) -> Observed:
@@ -131,7 +109,7 @@ class Prepared:
             if manifest is None or doubt.hashed:
                 looked = await session.observe(
                     inspect(place.to, (doubt.folder,), hashed=doubt.hashed),
-                    sudo=self.sudo(target, seen, users[doubt.step_id]),
+                    sudo=await sudo_as(users[doubt.step_id], self.loaded, target, seen),
                     timeout_s=INSPECT_TIMEOUT_S,
                 )
                 manifest, tree = looked[doubt.folder].manifest, looked[doubt.folder].tree
@@ -166,19 +144,6 @@ class Prepared:
 
     def _step(self, step_id: str) -> Step:
         return next(step for step in self.loaded.plan.walk() if step.id == step_id)
-
-    def sudo(self, target: Target, seen: Observed, user: str | None) -> Sudo | None:
-        """How to look as ``user``; None where the login already is that user."""
-        if user is None or user == seen.facts.user:
-            return None
-        password = target.become.password
-        return Sudo(user, None if password is None else self.loaded.secrets.reveal(password))
-
-
-def _absolute(path: str, home: str) -> str:
-    if path == "~" or path.startswith("~/"):
-        path = path[2:]
-    return posixpath.join(home, path)
 
 
 def read(request: PlanRequest, surroundings: Surroundings) -> tuple[Loaded, RunOptions, Selection]:

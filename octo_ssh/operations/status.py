@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 
 from octo_ssh.config.load import Loaded, LoadRequest, load
 from octo_ssh.config.plan import read_plan
@@ -15,20 +13,18 @@ from octo_ssh.config.secrets import SecretStore
 from octo_ssh.errors import TargetError
 from octo_ssh.model.events import Emit
 from octo_ssh.model.inventory import Target
-from octo_ssh.model.observed import Baseline, Observed, PackagePlace, PlaceRequest
+from octo_ssh.model.observed import Baseline, Observed, PackagePlace
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.program import Sudo
 from octo_ssh.model.reports import PackageStatus, StatusReport, TargetStatus
 from octo_ssh.model.values import SecretRef
 from octo_ssh.operations.fleet import MakeConnector
+from octo_ssh.operations.looking import look_at
 from octo_ssh.operations.requests import PlanRequest
 from octo_ssh.operations.roster import Roster, outcome_of, visit
 from octo_ssh.planning.places import Place, places
 from octo_ssh.planning.request import RunOptions, select
-from octo_ssh.remote.observe import observe, observe_places
 from octo_ssh.transport.session import Observer
 
-_TIMEOUT_S = 120.0
 _ANY_RELEASE = "unknown"
 
 
@@ -42,8 +38,7 @@ async def status(request: PlanRequest, *, emit: Emit, make_connector: MakeConnec
 
     async def look(target: Target, session: Observer) -> TargetStatus:
         mine = wanted.get(target.name, ())
-        seen = await _observe(loaded, target, mine, session)
-        return _status(target.name, seen, mine)
+        return _status(target.name, await look_at(loaded, target, mine, session), mine)
 
     roster = Roster(loaded.inventory, selection.targets, loaded.secrets)
     seen = await visit(roster, look, emit=emit, make_connector=make_connector)
@@ -68,30 +63,6 @@ def _load(request: PlanRequest) -> Loaded:
         LoadRequest(request.plan_path, request.inventory_path, request.environment, release, request.variables),
         secrets=_LateSecrets(),
     )
-
-
-async def _observe(loaded: Loaded, target: Target, wanted: tuple[Place, ...], session: Observer) -> Observed:
-    project, environment = loaded.plan.project, loaded.environment
-    by_user: dict[str | None, list[PlaceRequest]] = defaultdict(list)
-    for place in wanted:
-        by_user[place.sudo_user].append(PlaceRequest(place.step_id, place.to, place.shared))
-    seen = await session.observe(
-        observe(target.root, project, environment, by_user.pop(None, [])), timeout_s=_TIMEOUT_S
-    )
-    found: dict[str, PackagePlace] = dict(seen.packages)
-    for user, requests in by_user.items():
-        looking = observe_places(seen.facts.root, project, environment, requests)
-        sudo = await _sudo(loaded, target, seen.facts.user, user)
-        more = await session.observe(looking, sudo=sudo, timeout_s=_TIMEOUT_S)
-        found.update(more)
-    return replace(seen, packages=found)
-
-
-async def _sudo(loaded: Loaded, target: Target, login: str, user: str | None) -> Sudo | None:
-    if user is None or user == login:
-        return None
-    password = target.become.password
-    return Sudo(user, None if password is None else await asyncio.to_thread(loaded.secrets.reveal, password))
 
 
 def _status(name: str, seen: Observed, wanted: tuple[Place, ...]) -> TargetStatus:
