@@ -181,6 +181,14 @@ class Farm:
         assert "internal error" not in stderr, stderr
         return Told(process.returncode, stdout, stderr)
 
+    def until_said(self, process: subprocess.Popen[str], text: str) -> None:
+        """Read its standard output until a line holds the text; fails when it ends without."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            if text in line:
+                return
+        raise AssertionError(f"never said: {text}")
+
     def forget(self, process: subprocess.Popen[str]) -> None:
         """The test has seen to its end itself."""
         self._running.remove(process)

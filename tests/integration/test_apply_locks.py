@@ -72,7 +72,7 @@ def test_lock_wait_waits_and_then_does_all(farm: Farm) -> None:
     farm.write_release({"version": "1.0"})
     farm.write_plan(STEPS)
     waiting = farm.start_apply("--lock-wait", "60s")
-    wait_until(lambda: waiting.stdout is not None and _says(waiting, '"phase":"lock"'), "the run wants its locks")
+    farm.until_said(waiting, '"phase":"lock"')
     assert let_go().code == 0
     _, stderr = waiting.communicate(timeout=60)
     farm.forget(waiting)
@@ -80,11 +80,6 @@ def test_lock_wait_waits_and_then_does_all(farm: Farm) -> None:
     assert farm.current("web-1") == farm.current("web-2") == "1.0"
     assert (farm.home() / "migrated").read_text() == "1.0\n"
     assert not farm.is_locked("web-1")
-
-
-def _says(process: Popen[str], text: str) -> bool:
-    assert process.stdout is not None
-    return text in process.stdout.readline()
 
 
 def test_lock_wait_gives_up_in_the_end(farm: Farm) -> None:
@@ -113,9 +108,9 @@ def test_a_target_that_moved_while_it_was_looked_at_is_looked_at_again(farm: Far
     let_go = _hold(farm, "web-1")
     farm.write_plan(STEPS)
     first = farm.start_apply("--lock-wait", "60s")
-    wait_until(lambda: _says(first, '"phase":"lock"'), "the run wants its locks")
+    farm.until_said(first, '"phase":"lock"')
     second = farm.start_apply("--lock-wait", "60s")
-    wait_until(lambda: _says(second, '"phase":"lock"'), "the run wants its locks")
+    farm.until_said(second, '"phase":"lock"')
     assert let_go().code == 0
     codes = []
     for process in (first, second):
