@@ -110,5 +110,8 @@ def test_somebody_who_edits_a_release_by_hand_is_undone(story: Shop) -> None:
     told = story.apply("--release", "1.1.0")
     assert told.code == 0, told.stderr
     assert told.outcomes == forecast
+    damaged = story.folder / "release/lib/part00/module0000.txt"
+    assert set(told.sent) == {host.name}
+    assert told.sent[host.name] < damaged.stat().st_size + 100_000
     assert "tampered" not in host.run("cat /srv/shop/current/lib/part00/module0000.txt").stdout
     assert host.run("readlink /srv/shop/current").stdout == "releases/1.1.0_1\n"
