@@ -195,3 +195,19 @@ def test_steps_that_a_halt_kept_from_running_are_due_for_the_next_apply(make_far
     assert _touched(farm, "announced") == {"web-1", "web-2"}
     assert farm.baseline()["due"] == {}
     assert (farm.home() / "migrated").read_text() == "x\n"
+
+
+def test_an_always_step_that_an_older_release_left_is_made_good_once(farm: Farm) -> None:
+    steps = """
+    - {name: Deploy, package: shop}
+    - {name: Undrain, when: always, run: test -e ~/undrain-works}
+    """
+    farm.write_release({"app": "1"})
+    farm.write_plan(steps)
+    assert farm.apply("--limit", "web-1").code == 1
+    (farm.home() / "undrain-works").touch()
+    farm.write_plan(steps, release="1.1")
+    assert farm.apply("--limit", "web-1").outcome("undrain") == {"web-1": "changed"}
+    again = farm.apply("--limit", "web-1")
+    assert again.ends == {"web-1": "unchanged"}, again.reason("undrain")
+    assert farm.baseline()["due"] == {}
