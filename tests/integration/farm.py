@@ -167,6 +167,7 @@ class Farm:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_signals,
         )
         self._running.append(process)
         return process
@@ -253,6 +254,12 @@ class Farm:
                 sshd.restart()
             shutil.rmtree(sshd.home, ignore_errors=True)
             sshd.home.mkdir(mode=0o700)
+
+
+def _heed_signals() -> None:
+    """Whoever starts the tests in the background of a script has them ignored, and octo-ssh leaves it at that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _listens(sshd: Sshd) -> bool:
