@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from octo_ssh.cli.guard import signals_interrupt
 from octo_ssh.cli.terminal import Terminal
 from octo_ssh.model.values import Secret
 from octo_ssh.output.text import clean_line
@@ -36,10 +35,9 @@ class Person:
             with self._aside(), self._asking(question, echo=echo) as terminal:
                 return _answer(await _line(terminal))
 
-    def confirm(self, question: str) -> bool:
-        """True for a yes. Blocks; a signal raises KeyboardInterrupt."""
-        with self._aside(), signals_interrupt(), self._asking(f"{question} [y/N]", echo=True) as terminal:
-            said = _answer(os.read(terminal, 4096))
+    async def confirm(self, question: str) -> bool:
+        """True for a yes."""
+        said = await self.ask(f"{question} [y/N]", echo=True)
         return said is not None and said.reveal().strip().casefold() in ("y", "yes")
 
     def _aside(self) -> AbstractContextManager[None]:

@@ -67,8 +67,11 @@ def _agreed(terminal: Terminal, wanted: tuple[KeyChange, ...]) -> bool:
             f"the keys of {amount(len(wanted), 'target')} were not written: nobody is here to compare them",
             hint="compare the fingerprints with what the machines say, then: octo-ssh trust --yes",
         )
+    import asyncio
+
     from octo_ssh.cli.prompts import Person
 
     changed = sum(change.is_changed for change in wanted)
     loudly = f", {changed:,} of them CHANGED" if changed else ""
-    return Person(terminal).confirm(f"Do these fingerprints match? Trust {amount(len(wanted), 'target')}{loudly}")
+    question = f"Do these fingerprints match? Trust {amount(len(wanted), 'target')}{loudly}"
+    return asyncio.run(Person(terminal).confirm(question))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Surroundings:
 class ApplyOptions:
     """How to apply, beside what to apply."""
 
-    confirm: Callable[[str], bool] | None = None
+    confirm: Callable[[str], Awaitable[bool]] | None = None
     """Asks a person on a terminal; None: nobody is there."""
     yes: bool = False
     """``--yes``: an environment's ``confirm`` is answered."""

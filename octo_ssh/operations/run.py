@@ -111,7 +111,7 @@ class Run:
         self.schedule = Schedule(plan)
         if not plan.changing or self.schedule.halted:
             return
-        self._ask(self.prepared, plan)
+        await self._ask(self.prepared, plan)
         self.context = self._new_context(self.prepared)
         plan = await self._lock(self.prepared, self.context, plan)
         self.sync()
@@ -122,7 +122,7 @@ class Run:
         await self.coordinator.run()
         self._tell(PhaseStarted("record"))
 
-    def _ask(self, prepared: Prepared, plan: RunPlan) -> None:
+    async def _ask(self, prepared: Prepared, plan: RunPlan) -> None:
         """An environment with ``confirm: true`` wants a yes (SPEC section 5)."""
         environment = prepared.loaded.inventory.environments.get(plan.environment or "")
         if environment is None or not environment.confirm or self.options.yes:
@@ -133,7 +133,7 @@ class Run:
                 f"{environment.name} asks for a confirmation, and nobody is here to give it",
                 hint="nothing was changed; with --yes it counts as given",
             )
-        if not self.options.confirm(f"Apply {what} to {len(plan.changing)} targets of {environment.name}?"):
+        if not await self.options.confirm(f"Apply {what} to {len(plan.changing)} targets of {environment.name}?"):
             raise Refused(f"not confirmed: {what} was not applied to {environment.name}")
 
     def _new_context(self, prepared: Prepared) -> RunContext:

@@ -102,16 +102,9 @@ async def test_a_question_from_a_target_is_one_clean_line(desk: Desk) -> None:
     ("answer", "agreed"), [("y\n", True), ("Yes\n", True), ("\n", False), ("n\n", False), ("\x04", False)]
 )
 async def test_only_a_yes_is_a_yes(desk: Desk, answer: str, agreed: bool) -> None:
-    confirmed = asyncio.create_task(asyncio.to_thread(_confirm_elsewhere, desk))
+    confirmed = asyncio.create_task(Person(desk.terminal).confirm("Sure?"))
     await typed_after_the_question(desk, answer)
     assert await confirmed is agreed
-
-
-def _confirm_elsewhere(desk: Desk) -> bool:
-    """Off the main thread no signal handlers can be set: ask as ``confirm`` does, less those."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("octo_ssh.cli.prompts.signals_interrupt", lambda: open(os.devnull))  # noqa: SIM115
-        return Person(desk.terminal).confirm("Sure?")
 
 
 def test_nobody_is_asked_behind_a_pipes_back(desk: Desk) -> None:
