@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from octo_ssh.config.load import Loaded, LoadRequest, load
 from octo_ssh.config.templates import render_text
-from octo_ssh.errors import RemoteError, TargetError
+from octo_ssh.errors import FileErrors, RemoteError, TargetError
 from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.manifest import Kind, Manifest
@@ -25,6 +25,7 @@ from octo_ssh.operations.requests import PlanRequest, Surroundings
 from octo_ssh.output.record import last_failed
 from octo_ssh.packages.acquire import Package, acquire
 from octo_ssh.planning.configure import Configured, configure, configured_paths
+from octo_ssh.planning.contents import content_problems
 from octo_ssh.planning.doubts import Doubt, doubts
 from octo_ssh.planning.inputs import PlanInput
 from octo_ssh.planning.places import Place, places
@@ -188,8 +189,11 @@ async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emi
 async def survey(
     loaded: Loaded, options: RunOptions, selection: Selection, fleet: Fleet, surroundings: Surroundings, emit: Emit
 ) -> Prepared:
-    """Acquire, connect, observe. Raises PackageError, Refused; a target's trouble stays its own."""
+    """Acquire, connect, observe. Raises FileErrors, PackageError, Refused; a target's trouble stays its own."""
+    places(loaded, selection)  # its mistakes are told before any target is asked
     packages = await acquire_packages(loaded, surroundings, emit)
+    if problems := content_problems(loaded.plan, {name: package.manifest for name, package in packages.items()}):
+        raise FileErrors(problems)
     emit(PhaseStarted("connect"))
     names = (*selection.targets, *selection.once_extra)
     await fleet.connect(loaded.inventory.targets[name] for name in names)
