@@ -112,6 +112,8 @@ class Hold:
             await self.session.act(
                 record_program(
                     self.root,
+                    epoch=self._epoch,
+                    token=self.token,
                     project=identity.project,
                     environment=identity.environment,
                     lines=(text,),

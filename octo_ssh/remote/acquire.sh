@@ -18,26 +18,26 @@ while :; do
 		finish 0
 	fi
 	clock
-	o_epoch=$((o_epoch + 1))
-	o_said=$(ln -sn "$5:$6:$o_boot:$o_now:$7" "$o_root/lock/$o_epoch" 2>&1) && break
-	[ ! -L "$o_root/lock/$o_epoch" ] && fail "the lock cannot be taken: $o_said"
+	o_mine=$((o_epoch + 1))
+	if o_said=$(ln -sn "$5:$6:$o_boot:$o_now:$7" "$o_root/lock/$o_mine" 2>&1); then
+		read_lease
+		[ "$o_epoch" -ne "$o_mine" ] || break
+		# Somebody went on while we looked: what we took was an epoch of the past.
+		rm -f -- "$o_root/lock/$o_mine"
+	elif [ ! -L "$o_root/lock/$o_mine" ]; then
+		fail "the lock cannot be taken: $o_said"
+	fi
 	o_try=$((o_try + 1))
 	[ "$o_try" -lt 100 ] || fail "the lock in $o_root/lock cannot be taken"
 done
-o_mine=$o_epoch
-read_lease
-if [ "$o_epoch" -ne "$o_mine" ]; then
-	# Somebody went on while we looked: what we took was an epoch of the past.
-	rm -f -- "$o_root/lock/$o_mine"
-	tell_lease
-	finish 0
-fi
+# Whatever fails from here on: nobody would know that the lease is ours.
+trap 'end_lease "$o_mine"' EXIT
 sweep_leases "$o_mine"
 
 o_head=
 if [ -s "$o_root/journal.jsonl" ]; then
-	o_said=$(tail -n 1 "$o_root/journal.jsonl")
-	o_head=$(printf %s "$o_said" | sha256sum) || fail 'sha256sum failed'
+	# Not through a variable: what a power cut left may hold NUL bytes.
+	o_head=$(tail -n 1 "$o_root/journal.jsonl" | tr -d '\n' | sha256sum) || fail 'sha256sum failed'
 	o_head=${o_head%% *}
 fi
 if [ "$o_head" != "$8" ]; then
@@ -47,6 +47,7 @@ if [ "$o_head" != "$8" ]; then
 fi
 write_memory "$2" "$3"
 try 'the work folder cannot be made' mkdir -p "$o_root/work/$4"
+trap - EXIT
 mark acquired
 printf %s "$o_mine"
 finish 0

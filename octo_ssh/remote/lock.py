@@ -60,7 +60,7 @@ def acquire(
             words.name(project),
             words.environment_name(environment),
             words.name(run),
-            _token(token),
+            lease_token(token),
             str(ttl_s),
             _encoded(who),
             expect_head,
@@ -77,7 +77,7 @@ def renew(root: str, *, epoch: int, token: str, ttl_s: int) -> Acting[None]:
     return Acting(
         name="renewing the lock",
         body=body("lease", "renew"),
-        words=(root, str(epoch), _token(token), str(ttl_s)),
+        words=(root, str(epoch), lease_token(token), str(ttl_s)),
         parse=replies.done,
     )
 
@@ -105,7 +105,7 @@ def release(
         words=(
             root,
             str(epoch),
-            _token(token),
+            lease_token(token),
             words.name(run),
             words.name(project),
             words.environment_name(environment),
@@ -150,7 +150,8 @@ def _freed(reply: Reply) -> Lease | None:
     return replies.lease(replies.checked(reply).section("lease"))[1]
 
 
-def _token(token: str) -> str:
+def lease_token(token: str) -> str:
+    """A token as a word of a program. Raises ValueError."""
     if not (token.isascii() and token.isalnum() and len(token) <= 64):
         raise ValueError("a token is made of letters and digits")
     return token

@@ -9,7 +9,7 @@ write_memory() {
 		o_file=$o_root/journal.jsonl
 		[ ! -L "$o_file" ] || fail "$o_file is a symbolic link: octo-ssh does not follow it; remove it"
 		# A line that a power cut left unfinished must not swallow the next one.
-		if [ -s "$o_file" ] && [ -n "$(tail -c 1 "$o_file")" ]; then
+		if [ -s "$o_file" ] && [ "$(tail -c 1 "$o_file" | wc -l)" -eq 0 ]; then
 			o_one="
 $o_one"
 		fi

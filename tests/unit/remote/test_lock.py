@@ -141,20 +141,55 @@ async def test_records_are_appended_and_replace_the_baseline(machine: Machine) -
     later = Baseline(release="2.0", done={"d": Done("migrate", "2.0", "r")}, due={"2.0": ("a", "b")})
     second = journal_line(line_sha256(LINE), {"what": "step ended", "long": "x" * 300_000})
     await machine.session.act(
-        record("~/.octo-ssh", project="shop", environment=None, lines=(second,), baseline=baseline_text(later))
+        record(
+            "~/.octo-ssh",
+            epoch=1,
+            token="t1",
+            project="shop",
+            environment=None,
+            lines=(second,),
+            baseline=baseline_text(later),
+        )
     )
     seen = await look(machine)
     assert seen.baseline == later
     assert seen.journal.head == line_sha256(second)
 
 
-async def test_a_line_that_a_power_cut_left_unfinished_does_not_swallow_the_next(machine: Machine) -> None:
+async def test_a_run_that_lost_its_lease_writes_nothing_any_more(machine: Machine) -> None:
     await take(machine)
+    await machine.session.act(free("~/.octo-ssh"))
+    assert await take(machine, "t2", head=line_sha256(LINE), lines=()) == Acquired(2)
+    late = record("~/.octo-ssh", epoch=1, token="t1", project="shop", environment=None, lines=(LINE,), baseline=b"{}")
+    with pytest.raises(RemoteError, match="the lock was lost"):
+        await machine.session.act(late)
+    assert (machine.root / "journal.jsonl").read_bytes() == LINE + b"\n"
+    assert (await look(machine)).baseline == BASELINE
+
+
+@pytest.mark.parametrize("torn", [b'{"v":1,"torn', b'{"v":1,"to\0\0\0', b"\0\0"])
+async def test_what_a_power_cut_left_unfinished_does_not_swallow_the_next_line(torn: bytes, machine: Machine) -> None:
+    await take(machine)
+    await give_back(machine, 1)
     with (machine.root / "journal.jsonl").open("ab") as file:
-        file.write(b'{"v":1,"torn')
-    assert (await look(machine)).journal.head == line_sha256(b'{"v":1,"torn')
-    await machine.session.act(record("~/.octo-ssh", project="shop", environment=None, lines=(LINE,), baseline=None))
-    assert (machine.root / "journal.jsonl").read_bytes() == LINE + b'\n{"v":1,"torn\n' + LINE + b"\n"
+        file.write(torn)
+    head = (await look(machine)).journal.head
+    assert head == line_sha256(torn)
+    assert await take(machine, "t2", head=head) == Acquired(2)
+    assert (machine.root / "journal.jsonl").read_bytes() == LINE + b"\n" + torn + b"\n" + LINE + b"\n"
+
+
+@pytest.mark.parametrize("trap", ["journal.jsonl", "work/run-1"])
+async def test_a_lock_that_cannot_write_down_why_it_was_taken_is_given_back(trap: str, machine: Machine) -> None:
+    (machine.root / "work").mkdir(mode=0o700, parents=True)
+    machine.root.chmod(0o700)
+    (machine.root / trap).symlink_to("nowhere/at all")
+    with pytest.raises(RemoteError, match=r"symbolic link|cannot be made"):
+        await take(machine)
+    (machine.root / trap).unlink()
+    seen = await look(machine)
+    assert seen.lease is None
+    assert await take(machine, "t2", head=seen.journal.head) == Acquired(2)
 
 
 async def test_a_damaged_baseline_is_told_and_never_taken_as_empty(machine: Machine) -> None:
