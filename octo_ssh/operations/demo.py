@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+import textwrap
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from octo_ssh.operations.fleet import MakeConnector
 from octo_ssh.operations.requests import ApplyOptions, PlanRequest, Surroundings
 from octo_ssh.output.view import View
 
+_WIDTH = 79
 NAMES = ("web-01", "web-02", "web-03", "web-04", "db-01")
 
 
@@ -69,12 +71,15 @@ async def demo(
             tell(f"{len(stand_ins)} targets are up: {what} on 127.0.0.1, each with a home and a host key of its own.")
             inventory = write_inventory(folder, stand_ins)
             tell(f"The plan: {plan_path}")
-            tell("Their host keys are in known_hosts already, for this program has just made them; for your own")
-            tell("servers `octo-ssh trust` shows the fingerprints first.")
+            _tell_folded(
+                tell,
+                "Their host keys are in known_hosts already, for this program has just made them; for your own servers"
+                " `octo-ssh trust` shows the fingerprints first.",
+            )
             surroundings = Surroundings(state=folder / "state", cache=folder / "cache")
             for number, chapter in enumerate(CHAPTERS, 1):
                 tell("")
-                tell(f"{number}. {chapter.text}")
+                _tell_folded(tell, f"{number}. {chapter.text}")
                 tell(f"$ octo-ssh apply plan.yaml --release {chapter.release}")
                 request = PlanRequest(str(plan_path), str(inventory), release=chapter.release)
                 with new_view() as view:
@@ -125,6 +130,12 @@ def write_inventory(folder: Path, stand_ins: tuple[StandIn, ...]) -> Path:
     return path
 
 
+def _tell_folded(tell: Tell, text: str) -> None:
+    """A sentence in lines that fit on a terminal of the usual width."""
+    for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False):
+        tell(line)
+
+
 def _quoted(text: str) -> str:
     """As a YAML string."""
     return "'" + text.replace("'", "''") + "'"
@@ -139,5 +150,6 @@ def _tell_where_all_stands(tell: Tell, stand_ins: tuple[StandIn, ...]) -> None:
     for one in stand_ins:
         current = one.home / "shop" / "current"
         if current.is_symlink():
-            answer = (one.home / "shop/shared/var/answer").read_text().strip()
-            tell(f"  {one.name}: current -> {current.readlink()}, and it answers: {shlex.quote(answer)}")
+            release = current.readlink()
+            answer = (one.home / f"shop/shared/var/answer-{release.name}").read_text().strip()
+            tell(f"  {one.name}: current -> {release}, and it answers: {shlex.quote(answer)}")
