@@ -29,10 +29,15 @@ def explain(text: str, line: int, column: int, context_line: int, problem: str) 
     if is_at_end or "<stream end>" in problem:
         start = context_line if context_line < len(lines) else len(lines) - 1
         return start, _opening(lines, start, "[{"), "a bracket is opened here and never closed: close it"
+    before = here[:column].strip()
+    if (problem.startswith(("did not find expected", "expected <block end>")) and not before) or (
+        problem.startswith("mapping values") and _KEY_ALONE.fullmatch(before)
+    ):
+        return line, len(here) - len(here.lstrip()), _INDENTATION
     for number in dict.fromkeys((line, context_line)):
         if number < len(lines) and (at := _unquoted(lines[number])) is not None:
             return number, at, "this is not YAML: quote this value"
-    return line, column, "this is not YAML: check the indentation and the ':' after each key"
+    return line, column, _INDENTATION
 
 
 def _opening(lines: list[str], number: int, marks: str) -> int:
@@ -40,6 +45,8 @@ def _opening(lines: list[str], number: int, marks: str) -> int:
     return min((place for mark in marks if (place := line.find(mark)) >= 0), default=0)
 
 
+_INDENTATION = "this is not YAML: check the indentation and the ':' after each key"
+_KEY_ALONE = re.compile(r"[^\s:#\"'\[{&*!|>%@`-][^:#]*")
 _RESERVED = re.compile(r"(?:^|[:\-,\[{]\s*)([@%`*&!][^\s,\]}].*)")
 _KEY_AND_VALUE = re.compile(r"\s*(?:- +)*(?:[^\s:#\"'\[{][^:#]*:\s+|- +)(\S.*)")
 _STARTS = "{[]}\"'-|>"

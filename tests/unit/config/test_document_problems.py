@@ -105,6 +105,16 @@ BAD: list[tuple[str, str, list[str]]] = [
         ["f.yaml:2:1: a tab is used to indent here: use spaces"],
     ),
     (
+        "a key of a list's entry that stands too far left",
+        "steps:\n  - name: R\n  on: [web]\n    x: 1\n",
+        ["f.yaml:3:3: this is not YAML: check the indentation and the ':' after each key"],
+    ),
+    (
+        "a key that stands too far right",
+        "steps:\n  - name: R\n      on: [web]\n",
+        ["f.yaml:3:7: this is not YAML: check the indentation and the ':' after each key"],
+    ),
+    (
         "bad indentation",
         "a:\n  b: 1\n c: 2\n",
         ["f.yaml:3:2: this is not YAML: check the indentation and the ':' after each key"],
@@ -117,7 +127,7 @@ BAD: list[tuple[str, str, list[str]]] = [
     (
         "text then map",
         "a\nb: c\n",
-        ["f.yaml:2:2: this is not YAML: check the indentation and the ':' after each key"],
+        ["f.yaml:2:1: this is not YAML: check the indentation and the ':' after each key"],
     ),
     (
         "closing brace alone",
