@@ -12,6 +12,8 @@ take_script() {
 	'#!'*[!\ ]*) o_interpreter=${o_first#??} ;;
 	*) o_interpreter='sh' ;;
 	esac
+	# Everybody on the target may read the arguments of a program, and the script is one of them here.
+	case $(command -v printf) in */*) fail "the target's sh has no printf of its own: it cannot keep scripts secret" ;; esac
 	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: scripts need it to be ended cleanly'
 	[ -d /dev/fd ] || fail '/dev/fd is missing on the target'
 }

@@ -108,7 +108,8 @@ take_two() {
 	unset IFS
 	set +f
 	o_input=
-	[ $# -le 2 ] || fail 'the input has more than two parts'
+	# zsh counts what follows the last divider too.
+	[ $# -le 2 ] || [ "$#$3" = 3 ] || fail 'the input has more than two parts'
 	o_one=$1
 	o_two=$2
 }

@@ -14,6 +14,7 @@ from octo_ssh.errors import RemoteError, TargetTimeout
 from octo_ssh.model.program import Sudo
 from octo_ssh.model.values import Secret
 from octo_ssh.remote.script import ScriptResult, script
+from octo_ssh.transport.local import LocalSession
 
 from .conftest import Machine
 
@@ -220,3 +221,12 @@ async def test_with_sudo_the_whole_program_runs_as_that_user(machine: Machine) -
         machine, "id -un; pwd; echo $TOKEN", env={"TOKEN": Secret("s3cret")}, sudo=Sudo("nobody")
     )
     assert (result.status, output) == (0, b"nobody\n/\ns3cret\n")
+
+
+async def test_a_shell_that_would_put_the_script_into_arguments_runs_none(tmp_path: Path) -> None:
+    (tmp_path / "rc").write_text("enable -n printf\n")
+    session = LocalSession(shell=("bash", "-s"), home=str(tmp_path), env={**os.environ, "BASH_ENV": f"{tmp_path}/rc"})
+    secret = Secret("touch ~/ran")
+    with pytest.raises(RemoteError, match="no printf of its own"):
+        await session.act(script("~/.octo-ssh", run="run-1", env={}, script=secret, cwd=None))
+    assert not (tmp_path / "ran").exists()
