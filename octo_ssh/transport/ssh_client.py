@@ -91,6 +91,8 @@ class LoginClient(asyncssh.SSHClient):
         self.key_trusted = False
         self.foreign_authority = False
         """The machine showed a certificate of an authority that known_hosts does not name for it."""
+        self.last_banner = ""
+        """What the server said last during the login: PAM's reason for a refusal comes that way."""
         self.lost: Exception | None = None
         """Why the connection ended, when it ended by itself."""
         self.ended = asyncio.Event()
@@ -128,6 +130,9 @@ class LoginClient(asyncssh.SSHClient):
     def begin_auth(self, username: str) -> None:
         self.key_trusted = True
         self.clock.authenticating()
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        self.last_banner = msg
 
     async def public_key_auth_requested(self) -> asyncssh.SSHKeyPair | None:
         self._note_methods()

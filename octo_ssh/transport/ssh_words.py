@@ -47,7 +47,7 @@ def failure(error: Exception, client: LoginClient, endpoint: Endpoint, via: Endp
             return Dropped()
         case asyncssh.ConnectionLost() | OSError():
             return Unreachable(
-                f"{title}: sshd closed the connection during the login{_attempts(client)}",
+                f"{title}: sshd closed the connection during the login{_said(client)}{_attempts(client)}",
                 hint="its log says why (a full disk, a broken shell, MaxAuthTries, an access rule)",
             )
         case asyncssh.DisconnectError() if _TOO_MANY in error.reason:
@@ -78,6 +78,12 @@ def _attempts(client: LoginClient) -> str:
     offered = ", ".join(client.tried.offered) or "nothing"
     notes = "".join(f"; {note}" for note in dict.fromkeys(client.tried.notes))
     return f"; tried {offered}{notes}"
+
+
+def _said(client: LoginClient) -> str:
+    """The server's last words during the login, as the rest of a sentence."""
+    words = _words(client.last_banner)
+    return f", saying: {words}" if words else ""
 
 
 def _jump_failure(error: asyncssh.ChannelOpenError, title: str, via: Endpoint) -> Unreachable:
