@@ -32,7 +32,11 @@ class Coordinator:
     _halt_told: bool = field(default=False, init=False)
 
     async def run(self) -> None:
-        """Returns when nothing runs and nothing more will start."""
+        """Returns when nothing runs and nothing more will start.
+
+        When something unforeseen is raised (the controller's disk is full), nothing new is started, and what may not
+        be cut short is awaited before it is raised.
+        """
         try:
             while True:
                 self._start_what_is_ready()
@@ -41,11 +45,11 @@ class Coordinator:
                 waiting: set[asyncio.Task[StepEnd] | asyncio.Task[None]] = {*self._running, *self._pauses}
                 await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 self._take_in()
+        except BaseException:
+            self.interrupt()
+            raise
         finally:
-            left = (*self._running, *self._pauses)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.gather(*self._running, *self._pauses, return_exceptions=True)
 
     def interrupt(self) -> None:
         """Nothing new starts; scripts and checks that run are stopped. Groups that were entered run their ends."""

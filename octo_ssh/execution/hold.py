@@ -51,12 +51,12 @@ class Hold:
     def root(self) -> str:
         return self.observed.facts.root
 
-    def sudo(self, user: str | None) -> Sudo | None:
-        """How to become ``user`` here; None where the login already is that user."""
+    async def sudo(self, user: str | None) -> Sudo | None:
+        """How to become ``user`` here; None where the login already is that user. Raises SecretError."""
         if user is None or user == self.observed.facts.user:
             return None
         password = self.target.become.password
-        return Sudo(user, None if password is None else self.context.secrets.reveal(password))
+        return Sudo(user, None if password is None else await asyncio.to_thread(self.context.secrets.reveal, password))
 
     async def acquire(self, *, line: Mapping[str, Any], baseline: Baseline) -> Lease | lock_programs.Moved | None:
         """Take the lease and write down what was decided.

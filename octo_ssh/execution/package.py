@@ -72,7 +72,7 @@ class Deployment:
         await self._point_current_at(folder)
 
     async def _point_current_at(self, folder: str | None) -> None:
-        await self.hold.session.act(switch(self.work.to, folder), sudo=self.hold.sudo(self.work.sudo_user))
+        await self.hold.session.act(switch(self.work.to, folder), sudo=await self.hold.sudo(self.work.sudo_user))
 
     async def _failure(self) -> StepEnd | None:
         """How activating and verifying went wrong; None when all went well. Raises ConnectionLost."""
@@ -104,7 +104,7 @@ class Deployment:
         """Clean up, then write down how the release stands now: with what the service wrote at its start."""
         work = self.work
         pruned = await self.hold.session.act(
-            prune(work.to, keep=(work.folder, *work.keep)), sudo=self.hold.sudo(work.sudo_user)
+            prune(work.to, keep=(work.folder, *work.keep)), sudo=await self.hold.sudo(work.sudo_user)
         )
         after = baseline.package_succeeded(
             self.hold.baseline,

@@ -21,7 +21,7 @@ async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
 
     Raises ConnectionLost, RemoteError, SecretError, FileErrors.
     """
-    sudo = await asyncio.to_thread(hold.sudo, work.sudo_user)
+    sudo = await hold.sudo(work.sudo_user)
     match work.what:
         case HttpWork(url, contains):
             what = f"{url} did not answer as it should"

@@ -81,7 +81,7 @@ async def lay_out(
     files = [
         (file.path, file.mode, file.content.reveal().encode("utf-8", "surrogateescape")) for file in configured.files
     ]
-    sudo = hold.sudo(work.sudo_user)
+    sudo = await hold.sudo(work.sudo_user)
     # The store is readable by the login and root alone.
     supply = Supply.STORE if sudo is None or sudo.user == "root" else Supply.INPUT
     tree = await hold.session.act(

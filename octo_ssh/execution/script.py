@@ -22,7 +22,8 @@ async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
 
     Raises ConnectionLost, RemoteError, SecretError, FileErrors.
     """
-    env, sudo = await asyncio.to_thread(lambda: (environment(work, voice.context), hold.sudo(work.sudo_user)))
+    env = await asyncio.to_thread(environment, work, voice.context)
+    sudo = await hold.sudo(work.sudo_user)
     voice.listen()
     try:
         result = await hold.session.act(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -13,6 +12,7 @@ from octo_ssh.model.events import Emit, TargetConnected, TargetLost
 from octo_ssh.model.inventory import Inventory, Target
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.values import Secret, SecretRef
+from octo_ssh.operations.together import together
 from octo_ssh.transport.session import Connector, Session
 
 R = TypeVar("R")
@@ -39,7 +39,7 @@ class Fleet:
 
     async def connect(self, targets: Iterable[Target]) -> None:
         """Connect to all of them at once; a slow or dead one holds up nobody but the end of this call."""
-        await asyncio.gather(*(self._connect(target) for target in targets))
+        await together(self._connect(target) for target in targets)
 
     async def _connect(self, target: Target) -> None:
         try:
@@ -73,4 +73,4 @@ class Fleet:
                 return error
 
         wanted = [name for name in names if name in self.sessions]
-        return dict(zip(wanted, await asyncio.gather(*map(one, wanted)), strict=True))
+        return dict(zip(wanted, await together(map(one, wanted)), strict=True))

@@ -22,6 +22,7 @@ from octo_ssh.operations.fleet import Fleet
 from octo_ssh.operations.looking import look_at, sudo_as
 from octo_ssh.operations.manifests import ManifestCache
 from octo_ssh.operations.requests import PlanRequest, Surroundings
+from octo_ssh.operations.together import together
 from octo_ssh.output.record import last_failed
 from octo_ssh.packages.acquire import Package, acquire
 from octo_ssh.planning.configure import Configured, configure, configured_paths
@@ -96,7 +97,9 @@ class Prepared:
     async def _observe(self, target: Target, session: Observer, wanted: tuple[Place, ...]) -> Observed:
         seen = await look_at(self.loaded, target, wanted, session)
         for place in wanted:
-            self.configured[place.step_id, target.name] = self._configure(place, target.name)
+            # In a thread: a secret's command may take its time.
+            configured = await asyncio.to_thread(self._configure, place, target.name)
+            self.configured[place.step_id, target.name] = configured
         return await self._settle(target, session, seen, wanted)
 
     async def _settle(self, target: Target, session: Observer, seen: Observed, wanted: tuple[Place, ...]) -> Observed:
@@ -183,7 +186,7 @@ async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emi
         return package
 
     wanted = sorted({step.kind.package for step in loaded.plan.walk() if isinstance(step.kind, PackageStep)})
-    return dict(zip(wanted, await asyncio.gather(*map(one, wanted)), strict=True))
+    return dict(zip(wanted, await together(map(one, wanted)), strict=True))
 
 
 async def survey(

@@ -18,6 +18,7 @@ from octo_ssh.model.select import SelectError, parse, select
 from octo_ssh.model.words import nearest, quoted_list
 from octo_ssh.operations.fleet import Fleet, MakeConnector
 from octo_ssh.operations.requests import FleetRequest
+from octo_ssh.operations.together import together
 from octo_ssh.transport.session import Session
 
 R = TypeVar("R")
@@ -85,7 +86,7 @@ async def visit(
                 finally:
                     await session.close()  # its place among the open files is the next one's
 
-        answers = await asyncio.gather(*map(one, roster.targets))
+        answers = await together(map(one, roster.targets))
     return dict(zip(roster.names, answers, strict=True))
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from octo_ssh.errors import FileErrors, Refused
-from octo_ssh.model.observed import Lease, Observed
 from octo_ssh.model.plan import Budget, GroupStep, Rolling, Step
 from octo_ssh.model.work import PlannedStep, RunPlan, Window
 from octo_ssh.planning.forecast import Forecast, forecast
 from octo_ssh.planning.inputs import PlanInput, Scene
 
-__all__ = ["PlanInput", "held", "make_plan"]
+__all__ = ["PlanInput", "make_plan"]
 
 
 def make_plan(given: PlanInput) -> RunPlan:
@@ -20,7 +18,7 @@ def make_plan(given: PlanInput) -> RunPlan:
 
     Raises FileErrors for templates that cannot be rendered, and Refused, with every reason, for places that belong to
     others, two names for one machine, a ``once`` step of which nobody can tell whether it was done, and URLs to be
-    asked on targets without curl and wget. Held leases are not looked at: see ``held``.
+    asked on targets without curl and wget.
     """
     scene = Scene(given)
     found = forecast(scene)
@@ -43,11 +41,6 @@ def make_plan(given: PlanInput) -> RunPlan:
         broken={name: given.broken[name] for name in targets if name in given.broken},
         skip_unreachable=plan.skip_unreachable,
     )
-
-
-def held(plan: RunPlan, observed: Mapping[str, Observed]) -> Mapping[str, Lease]:
-    """The leases of other runs on targets that this run would change."""
-    return {name: lease for name in plan.changing if name in observed and (lease := observed[name].lease) is not None}
 
 
 def failures(budget: Budget, targets: int) -> int:

@@ -26,7 +26,8 @@ def _silence(port: int) -> Iterator[None]:
 
 
 def _begun(farm: Farm, target: str = "web-1") -> bool:
-    return (farm.home(target) / "pid").exists()
+    pid = farm.home(target) / "pid"
+    return pid.exists() and pid.read_text().endswith("\n")
 
 
 LONG = """

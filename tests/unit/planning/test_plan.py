@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 
 from octo_ssh.errors import FileErrors, Refused
-from octo_ssh.model.observed import Lease
 from octo_ssh.model.plan import Budget, Rolling
 from octo_ssh.model.values import Template
 from octo_ssh.model.work import Window
-from octo_ssh.planning.plan import failures, held, share
+from octo_ssh.planning.plan import failures, share
 from tests.unit.planning.builders import HERE, Case, facts, group, loaded, observed, package, run
 
 TEN = tuple(f"web-{number:02}" for number in range(10))
@@ -73,10 +72,3 @@ def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(FileErrors) as raised:
         case(package(), run("a", cwd=bad), run("b", env={"X": Template("${{ nix }}", HERE)})).plan()
     assert {"undefined name 'nope'", "undefined name 'nix'"} <= {problem.message for problem in raised.value.problems}
-
-
-def test_a_held_lease_counts_where_the_run_would_change_something() -> None:
-    made = case(package(), targets=("web-1", "web-2"))
-    lease = Lease(1, "token", 60, "boot", 1.0, "{}")
-    made.seen["web-2"] = observed("web-2", lease=lease)
-    assert held(made.plan(), made.seen) == {"web-2": lease}
