@@ -97,19 +97,21 @@ find_alive() {
 end_all() {
 	o_grep_z=0
 	if grep -qz x /dev/null 2>/dev/null || [ $? -eq 1 ]; then o_grep_z=1; fi
-	o_rounds=0
+	o_signal=TERM
+	o_kills=0
+	# By the clock: where much runs, finding them may take longer than waiting.
+	o_patience=$(($(date +%s) + 2))
 	while :; do
 		find_alive "$1" "$2"
 		[ "$o_alive" != ' ' ] || return 0
-		o_signal=
-		case $o_rounds in
-		0) o_signal=TERM ;;
-		8 | 9 | 10) o_signal=KILL ;;
-		11) return 0 ;;
-		esac
+		if [ "$(date +%s)" -gt "$o_patience" ]; then
+			[ "$o_kills" -lt 3 ] || return 0
+			o_signal=KILL
+			o_kills=$((o_kills + 1))
+		fi
 		# shellcheck disable=SC2086
 		for o_pid in $o_alive; do [ -z "$o_signal" ] || kill -"$o_signal" "$o_pid"; done 2>/dev/null
-		o_rounds=$((o_rounds + 1))
+		o_signal=
 		sleep 0.25 2>/dev/null || sleep 1
 	done
 }

@@ -195,6 +195,25 @@ async def test_what_a_cancelled_script_started_is_ended(machine: Machine, text: 
     assert alive(mark) == []
 
 
+async def test_a_target_where_finding_processes_takes_long_ends_them_all_the_same(
+    one_machine: Machine, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "grep").write_text(f'#!/bin/sh\nsleep 1\nexec {shutil.which("grep")} "$@"\n')
+    (slow / "grep").chmod(0o755)
+    session = LocalSession(home=str(one_machine.home), env={"PATH": f"{slow}:{one_machine.path}"})
+    mark = f"35.{time.monotonic_ns()}"
+    text = f"trap '' TERM; touch up; while :; do sleep {mark}; done"
+    program = script("~/.octo-ssh", run="run-1", env={}, script=text, cwd=str(one_machine.home))
+    task = asyncio.create_task(session.act(program))
+    await wait_for(one_machine.home / "up")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert alive(mark) == []
+
+
 async def test_a_deadline_ends_the_script_and_says_so(machine: Machine) -> None:
     mark = f"32.{time.monotonic_ns()}"
     with pytest.raises(TargetTimeout, match=r"was not done within 0\.5 s"):
