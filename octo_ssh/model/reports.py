@@ -108,7 +108,9 @@ class KeyChange:
     lines: tuple[str, ...]
     """The known_hosts lines that a yes would write."""
     reason: str = ""
-    """Why no key could be fetched."""
+    """Why there is no key of it."""
+    behind: str = ""
+    """The jump host whose key must be trusted before this target can be looked at."""
 
     @property
     def is_new(self) -> bool:

@@ -16,9 +16,9 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.program import Sudo
 from octo_ssh.model.reports import Diagnosis, Finding, Level
 from octo_ssh.operations.fleet import MakeConnector
-from octo_ssh.operations.locks import holder
 from octo_ssh.operations.requests import FleetRequest
 from octo_ssh.operations.roster import call, outcome_of, visit
+from octo_ssh.output.reports import holder
 from octo_ssh.remote.observe import NEEDED_TOOLS, Health, facts, observe_places
 from octo_ssh.transport.session import Observer
 
@@ -108,7 +108,8 @@ async def _become(target: Target, facts: Facts, session: Observer, secrets: Secr
     except SecretError as error:
         return (Finding(Level.BAD, error.message, error.hint),)
     except RemoteError as error:
-        return (Finding(trouble, f"steps cannot become {become.user}: {error.beside(target.name)}", error.hint),)
+        why = error.beside(target.name).removesuffix(f" (to become {become.user})")
+        return (Finding(trouble, f"steps cannot become {become.user}: {why}", error.hint),)
     return (Finding(Level.GOOD, f"steps can become {become.user}"),)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Mapping
 
 from octo_ssh.errors import Refused, TargetError
 from octo_ssh.execution import baseline
 from octo_ssh.execution.hold import Hold
 from octo_ssh.model.observed import Lease
+from octo_ssh.output.reports import holder
+from octo_ssh.output.summary import named
 from octo_ssh.remote.lock import Moved
 
 POLL_S = 2.0
@@ -76,19 +77,13 @@ async def _try_all(
     return failed, held, tuple(name for name, answer in answers.items() if isinstance(answer, Moved))
 
 
-def holder(lease: Lease) -> str:
-    """Whose lease it is, in words. What a lease says is text from a target."""
-    try:
-        who = json.loads(lease.who)
-        told = f"{who['user']}@{who['host']}, {who['purpose']}, since {who['since']}"
-    except (ValueError, KeyError, TypeError, RecursionError):
-        told = lease.who
-    return told if lease.age_s is None or lease.age_s <= lease.ttl_s else f"{told}; expired, never given back"
-
-
 def _told(held: Mapping[str, Lease]) -> str:
-    named = [f"{name} is locked by {holder(lease)}" for name, lease in list(held.items())[:NAMED]]
-    return "\n".join([*named, *([f"and {len(held) - NAMED} more"] if len(held) > NAMED else [])])
+    by_holder: dict[str, list[str]] = {}
+    for name, lease in held.items():
+        by_holder.setdefault(holder(lease), []).append(name)
+    lines = [f"{named(names)} {'is' if len(names) == 1 else 'are'} locked by {who}" for who, names in by_holder.items()]
+    more = [f"and {len(lines) - NAMED} more runs hold others"] if len(lines) > NAMED else []
+    return "\n".join([*lines[:NAMED], *more])
 
 
 def _hint(held: Mapping[str, Lease], wait_s: float) -> str:

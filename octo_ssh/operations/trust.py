@@ -74,13 +74,15 @@ async def _collected(target: Target, connector: SshConnector, offered: KnownHost
     changes: list[KeyChange] = []
     held = connector.logins.known_hosts
     while endpoint is not None:
-        known = offered.lookup(endpoint.known_as)
+        name, address = endpoint.name, endpoint.known_as
+        known = offered.lookup(address)
         keys = [(key.kind, key.blob) for key in known.keys if key.kind in ALGORITHMS and not known.revokes(key.blob)]
         if keys:
-            changes.append(compare(endpoint.name, endpoint.known_as, list(dict.fromkeys(keys)), held))
-        elif not changes and endpoint.name == target.name:
-            missing = f"{offered.path} holds no key for {endpoint.known_as}"
-            changes.append(KeyChange(target.name, endpoint.known_as, {}, {}, (), reason=missing))
+            changes.append(compare(name, address, list(dict.fromkeys(keys)), held))
+        elif endpoint.name == target.name:
+            before = {key.kind: key.fingerprint for key in held.lookup(address).keys}
+            missing = "" if before else f"{offered.path} holds none for {address}"
+            changes.append(KeyChange(name, address, before, before, (), missing))
         endpoint = endpoint.via
     return changes[::-1]
 

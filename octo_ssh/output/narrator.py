@@ -36,7 +36,7 @@ from octo_ssh.output.plan_view import totals
 from octo_ssh.output.printer import Say, Tone, tone_of
 from octo_ssh.output.summary import named
 from octo_ssh.output.text import Lines, clean_line, last_lines
-from octo_ssh.output.words import amount, duration, fold, size, span
+from octo_ssh.output.words import amount, duration, fold, natural, size, span
 
 FOLD_ABOVE = 12
 """A step with more targets than this is told folded."""
@@ -62,8 +62,9 @@ class Narrator:
         self._tallies: dict[str, _Tally] = {}
         self._output: dict[tuple[str, str], Lines] = {}
         self._pushed: list[tuple[str, int]] = []
+        self._heading = ""
+        """The step that the last title named."""
         self._plan_told = ""
-        self._place: dict[str, int] = {}
         self.title = ""
 
     def emit(self, event: Event) -> None:
@@ -71,7 +72,6 @@ class Narrator:
         match event:
             case RunStarted():
                 self.title = run_title(event)
-                self._place = {name: place for place, name in enumerate(event.targets)}
                 self._say(f"{self.title}: {amount(len(event.targets), 'target')}, run {event.run}", Tone.TITLE)
             case PhaseStarted(phase):
                 self._flush_pushed()
@@ -96,6 +96,7 @@ class Narrator:
                 self._pushed.append((target, sent))
             case StepStarted(step):
                 self._flush_other(step)
+                self._heading = step
                 self._say(self._outline.name(step), Tone.TITLE)
             case StepNote(step, target, text):
                 if self._verbose:
@@ -141,14 +142,14 @@ class Narrator:
         self._say(f"{text}  {duration(event.seconds)}", tone_of(event.outcome))
 
     def _in_group(self, step: str) -> str:
-        """The step's name, where the steps of a group run at once and the last title may be another's."""
-        return "" if self._outline.top(step) == step else f"  {self._outline.name(step)}"
+        """The step's name, where the steps of a group run at once and the last title is another's."""
+        return "" if self._heading == step or self._outline.top(step) == step else f"  {self._outline.name(step)}"
 
     def _tell_failure(self, event: StepEnded) -> None:
         reason = clean_line(event.reason)
         if event.status is not None and "exit status" not in reason:
             reason = f"{reason} (exit status {event.status})" if reason else f"exit status {event.status}"
-        name = self._outline.name(event.step)
+        name = self._outline.name(event.step)  # always: the quiet view has no titles
         text = f"  {event.outcome.value:<11}  {event.target}  {name}: {reason}  {duration(event.seconds)}"
         self._say(text, Tone.BAD)
         for line in last_lines(event.tail, TAIL_LINES):
@@ -181,8 +182,8 @@ class Narrator:
             self._say(f"               {duration(min(tally.seconds))} to {duration(max(tally.seconds))}", Tone.FAINT)
 
     def _in_order(self, names: Iterable[str]) -> list[str]:
-        """As the inventory has them: they end in any order, and only neighbours fold."""
-        return sorted(names, key=lambda name: (self._place.get(name, len(self._place)), name))
+        """They end in any order, and only neighbours fold."""
+        return sorted(names, key=natural)
 
     def _flush_pushed(self) -> None:
         if self._pushed:

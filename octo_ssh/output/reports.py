@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from octo_ssh.model.observed import Facts, Lease
@@ -21,7 +21,10 @@ _LEVELS = {Level.GOOD: ("ok", Tone.GOOD), Level.NOTE: ("note", Tone.CHANGE), Lev
 def doctor_lines(diagnoses: Iterable[Diagnosis]) -> tuple[Line, ...]:
     """A line a target, its findings below; targets where all is well in one line each."""
     rows = list(diagnoses)
-    lines = [line for row in rows for line in _diagnosis(row)]
+    notes = _shared_notes(rows)
+    lines = [line for row in rows for line in _diagnosis(row, notes)]
+    for note, names in notes.items():
+        lines += _finding(note, f"{named(names)}: ")
     bad = sum(not _is_well(row) for row in rows)
     verdict = f"{amount(len(rows), 'target')}: " + (f"{bad:,} with something to see to" if bad else "all is well")
     return (*lines, Line(verdict, Tone.BAD if bad else Tone.GOOD))
@@ -31,16 +34,35 @@ def _is_well(row: Diagnosis) -> bool:
     return row.outcome.is_good and all(finding.level is not Level.BAD for finding in row.findings)
 
 
-def _diagnosis(row: Diagnosis) -> Iterator[Line]:
-    about = _facts(row.facts) if row.facts else row.outcome.value
-    yield Line(f"{row.target}  {about}", Tone.TITLE if _is_well(row) else Tone.BAD)
+def _shared_notes(rows: list[Diagnosis]) -> dict[Finding, list[str]]:
+    """What is to be noted of several targets alike: told once, at the end."""
+    found: dict[Finding, list[str]] = {}
+    for row in rows:
+        for finding in row.findings:
+            if finding.level is Level.NOTE:
+                found.setdefault(finding, []).append(row.target)
+    return {finding: names for finding, names in found.items() if len(names) > 1}
+
+
+def _diagnosis(row: Diagnosis, told_later: Container[Finding]) -> Iterator[Line]:
+    yield Line(f"{row.target}  {_state(row)}", Tone.TITLE if _is_well(row) else Tone.BAD)
     for finding in row.findings:
-        yield from _finding(finding)
+        if finding not in told_later:
+            yield from _finding(finding)
 
 
-def _finding(finding: Finding) -> Iterator[Line]:
+def _state(row: Diagnosis) -> str:
+    """What stands beside the name: the machine, or why there is nothing to say of it."""
+    if row.facts is not None:
+        return _facts(row.facts)
+    if row.host_key_refused:
+        return "host key not trusted"
+    return "not ready" if row.outcome.is_good else row.outcome.value
+
+
+def _finding(finding: Finding, whose: str = "") -> Iterator[Line]:
     word, tone = _LEVELS[finding.level]
-    yield Line(f"  {word:<4}  {clean_line(finding.what)}", tone)
+    yield Line(f"  {word:<4}  {whose}{clean_line(finding.what)}", tone)
     for hint in finding.hint.splitlines():
         yield Line(f"        {clean_line(hint)}", Tone.FAINT)
 
@@ -99,7 +121,7 @@ def _standing(row: TargetStatus) -> tuple[str, Tone, tuple[str, ...]]:
     notes = [f"{package.package} is in {package.folder}" for package in row.packages if package.folder != row.release]
     notes += [f"{package.package} is not complete" for package in row.packages if not package.complete]
     notes += [f"left undone: {owed}" for owed in row.owed]
-    notes += [f"locked {holder(row.lease)}"] if row.lease else []
+    notes += [f"locked by {holder(row.lease)}"] if row.lease else []
     return clean_line(row.release or "nothing"), Tone.PLAIN, tuple(map(clean_line, notes))
 
 
@@ -108,26 +130,32 @@ def lock_lines(rows: Iterable[LockRow]) -> tuple[Line, ...]:
     every = list(rows)
     lines: list[Line] = []
     free = [row.target for row in every if row.outcome.is_good and row.lease is None]
+    groups: dict[tuple[str, Tone], list[str]] = {}
     for row in every:
         if not row.outcome.is_good:
-            lines.append(Line(f"  {row.target}  {row.outcome.value}: {clean_line(row.reason)}", Tone.BAD))
+            groups.setdefault((f"{row.outcome.value}: {clean_line(row.reason)}", Tone.BAD), []).append(row.target)
         elif row.lease is not None:
-            done = "released, was held" if row.released else "held"
-            lines.append(Line(f"  {row.target}  {done} {holder(row.lease)}", Tone.CHANGE))
+            done = "released, was held by" if row.released else "held by"
+            groups.setdefault((f"{done} {holder(row.lease)}", Tone.CHANGE), []).append(row.target)
+    lines += [Line(f"  {named(names)}  {told}", tone) for (told, tone), names in groups.items()]
     if free:
         lines.append(Line(f"  not locked: {fold(free)}", Tone.GOOD))
     return tuple(lines)
 
 
 def holder(lease: Lease) -> str:
-    """Who holds a lease, as far as its text, which comes from the target, makes sense."""
+    """Who holds a lease, as far as its text, which comes from the target, makes sense. Like runs read alike."""
     try:
         who = json.loads(lease.who)
-        told = f"by {who['user']}@{who['host']} since {who['since']} for {who['purpose']} (run {who['run']})"
-    except (ValueError, KeyError, TypeError):
-        told = f"by {lease.who!r}"
-    renewed = f", renewed {duration(lease.age_s)} ago" if lease.age_s is not None else ", from before a reboot"
-    return clean_line(told + renewed)
+        told = f"{who['user']}@{who['host']} since {who['since']} for {who['purpose']}"
+        told += f" (run {who['run']})" if "run" in who else ""
+    except (ValueError, KeyError, TypeError, RecursionError):
+        told = lease.who
+    if lease.age_s is None:
+        told += ", from before a reboot"
+    elif lease.age_s > lease.ttl_s:
+        told += f", expired: not renewed for {duration(lease.age_s)}"
+    return clean_line(told)
 
 
 def trust_lines(changes: Iterable[KeyChange]) -> tuple[Line, ...]:
@@ -137,8 +165,13 @@ def trust_lines(changes: Iterable[KeyChange]) -> tuple[Line, ...]:
 
 def _key_change(change: KeyChange) -> Iterator[Line]:
     name = f"{clean_line(change.target)}  {clean_line(change.address)}"
-    if not change.offered:
-        yield Line(f"{name}  no key fetched: {clean_line(change.reason)}", Tone.BAD)
+    if change.behind:
+        yield Line(f"{name}  not seen yet: {clean_line(change.reason)}", Tone.CHANGE)
+    elif not change.offered:
+        what, *hints = change.reason.splitlines() or [""]
+        yield Line(f"{name}  no key: {clean_line(_without_name(what, change))}", Tone.BAD)
+        for hint in hints:
+            yield Line(f"       {clean_line(hint).strip()}", Tone.FAINT)
     elif change.is_changed:
         yield Line(f"{name}  CHANGED: was the machine reinstalled, or is this another one?", Tone.BAD)
         for kind, print_ in change.known.items():
@@ -151,6 +184,12 @@ def _key_change(change: KeyChange) -> Iterator[Line]:
             yield Line(f"       {kind:<20}  {print_}")
     else:
         yield Line(f"{name}  known", Tone.GOOD)
+
+
+def _without_name(what: str, change: KeyChange) -> str:
+    """A reason beside its target, which stands in front of it in brackets or without."""
+    name, colon, rest = what.partition(": ")
+    return rest if colon and (name == change.target or name.startswith(f"{change.target} (")) else what
 
 
 def report_document(name: str, report: Any) -> Document:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
 
 from octo_ssh.errors import ExitCode
 from octo_ssh.model.events import RunEnded, TargetResult
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.output.printer import Line, Tone, tone_of
 from octo_ssh.output.text import clean_line
-from octo_ssh.output.words import amount, duration, fold
+from octo_ssh.output.words import amount, duration, fold, natural
 
 WORST_FIRST = (
     Outcome.FAILED,
@@ -34,9 +33,10 @@ def summary(ended: RunEnded, title: str) -> tuple[Line, ...]:
     outcomes = [result.outcome for result in ended.results]
     lines = [Line(f"{title}: {_verdict(ended, outcomes)}", _tone(ended))]
     order = {outcome: place for place, outcome in enumerate(WORST_FIRST)}
-    rows = sorted(ended.results, key=lambda result: order[result.outcome])
-    for (outcome, reason, release), group in groupby(rows, _alike):
-        names = [result.target for result in group]
+    groups: dict[tuple[Outcome, str, str], list[str]] = {}
+    for result in sorted(ended.results, key=lambda result: order[result.outcome]):
+        groups.setdefault(_alike(result), []).append(result.target)
+    for (outcome, reason, release), names in groups.items():
         at = f" · at {release}" if release else ""
         why = f"  {reason}" if reason else ""
         lines.append(Line(f"  {outcome.value:<11}  {named(names)}{why}{at}", tone_of(outcome)))
@@ -45,8 +45,9 @@ def summary(ended: RunEnded, title: str) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def named(names: list[str]) -> str:
-    """Folded names, with their number where it is not seen at once."""
+def named(names: Iterable[str]) -> str:
+    """Names in order and folded, with their number where it is not seen at once."""
+    names = sorted(names, key=natural)
     return f"{fold(names)} ({len(names):,})" if len(names) > 2 else fold(names)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)\Z", re.DOTALL)
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
 _UNITS = ("kB", "MB", "GB", "TB")
 
 
@@ -70,6 +71,12 @@ class _Run:
     first: str
     last: str
     count: int = 1
+
+
+def natural(name: str) -> tuple[tuple[str, int], ...]:
+    """A key to sort names as people do: ``web-2`` before ``web-10``."""
+    parts = _DIGITS.split(name)
+    return tuple((text, int(number[:15] or 0)) for text, number in zip(parts[::2], [*parts[1::2], ""], strict=True))
 
 
 def fold(names: Iterable[str]) -> str:

@@ -92,13 +92,39 @@ def test_a_changed_key_is_told_and_replaced_only_after_a_yes(desk: Desk) -> None
     assert desk.run("exec", "all", "--", "true")[0] == ExitCode.DONE
 
 
-def test_a_jump_host_is_trusted_before_what_lies_behind_it(desk: Desk) -> None:
+def test_what_lies_behind_a_jump_host_is_looked_at_once_that_is_trusted(desk: Desk) -> None:
     desk.write(more=", jump: web-1")
-    code, found = desk.json("trust", "web-2", "--yes")
-    assert [row["target"] for row in found["trust"]] == ["web-1"]
+    code, found = desk.json("trust", "web-2", "--check")
+    assert [(row["target"], row["behind"]) for row in found["trust"]] == [("web-1", ""), ("web-2", "web-1")]
+    assert code == ExitCode.DIFFERS
+    code, out, err = desk.run("trust", "web-2", "--yes")
+    assert [line.split()[0] for line in out.splitlines() if line[0] != " "] == ["web-1", "web-2", "web-2"]
+    assert (code, err.count("wrote the keys of 1 machine to known_hosts")) == (ExitCode.DONE, 2)
+    assert desk.run("exec", "web-2", "--", "true")[0] == ExitCode.DONE
+
+
+def test_with_json_a_second_call_looks_behind_the_jump_host(desk: Desk) -> None:
+    desk.write(more=", jump: web-1")
+    assert desk.json("trust", "web-2", "--yes")[0] == ExitCode.INCOMPLETE
     code, found = desk.json("trust", "web-2", "--yes")
     assert [(row["target"], code) for row in found["trust"]] == [("web-2", ExitCode.DONE)]
-    assert desk.run("exec", "web-2", "--", "true")[0] == ExitCode.DONE
+
+
+def test_keys_that_were_collected_elsewhere_are_reviewed_like_fetched_ones(desk: Desk) -> None:
+    desk.run("trust", "--yes")
+    collected = (desk.folder / "known_hosts").read_text()
+    (desk.folder / "known_hosts").write_text("")
+    (desk.folder / "from-console").write_text(
+        f"# seen on the console\n{collected}10.9.9.9 {collected.split(' ', 1)[1]}"
+    )
+    for server in desk.servers:
+        server.stop()
+    assert desk.run("trust", "--from", "from-console", "--check")[0] == ExitCode.DIFFERS
+    code, out, err = desk.run("trust", "--from", "from-console")
+    assert (code, out.count("SHA256:"), "--yes" in err) == (ExitCode.REFUSED, 2, True)
+    assert (desk.folder / "known_hosts").read_text() == ""
+    assert desk.run("trust", "web-2", "--from", "from-console", "--yes")[0] == ExitCode.DONE
+    assert (desk.folder / "known_hosts").read_text() == collected.splitlines(keepends=True)[1]
 
 
 def test_doctor_tells_what_it_sees_and_writes_nothing(desk: Desk) -> None:

@@ -57,7 +57,7 @@ LEASE = Lease(
         (with_facts(disk=Disk(500 << 20, None)), Level.NOTE, "only 500 MiB free"),
         (with_facts(disk=Disk(50 << 30, 99)), Level.NOTE, "only 99 files"),
         (replace(WELL, kills_user_processes=True), Level.NOTE, "KillUserProcesses=yes"),
-        (replace(WELL, lease=LEASE), Level.NOTE, "locked by ada@laptop, apply shop"),
+        (replace(WELL, lease=LEASE), Level.NOTE, "locked by ada@laptop since"),
     ],
 )
 def test_each_shortcoming_is_found_alone(health: Health, level: Level, what: str) -> None:

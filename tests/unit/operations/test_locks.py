@@ -85,7 +85,7 @@ def due(fleet: LocalFleet, name: str) -> Any:
 async def test_when_one_target_is_held_nothing_is_due_on_the_others(fleet: LocalFleet) -> None:
     holds = {name: await take(fleet, name) for name in DUE}
     await take_from_others(fleet, "web-2")
-    with pytest.raises(Refused, match="web-2 is locked by bob@pc, apply other, since now"):
+    with pytest.raises(Refused, match="web-2 is locked by bob@pc since now for apply other"):
         await lock(holds)
     assert await holds["web-1"].is_free()
     assert due(fleet, "web-1") == {}

@@ -73,6 +73,31 @@ def test_doctor_names_what_is_to_be_seen_to() -> None:
     assert lines[-1] == "3 targets: 2 with something to see to"
 
 
+def test_what_is_noted_of_many_is_told_once_below_them() -> None:
+    note, own = Finding(Level.NOTE, "no zstd", "apt install zstd"), Finding(Level.NOTE, "no logger")
+    rows = [Diagnosis("web-1", FACTS, (note, own)), Diagnosis("web-2", FACTS, (note,)), Diagnosis("web-3", FACTS, ())]
+    lines = texts(reports.doctor_lines(rows))
+    assert [line.split("  deploy@")[0] for line in lines] == [
+        "web-1",
+        "  note  no logger",
+        "web-2",
+        "web-3",
+        "  note  web-1, web-2: no zstd",
+        "        apt install zstd",
+        "3 targets: all is well",
+    ]
+
+
+def test_a_target_without_facts_says_why() -> None:
+    bad = (Finding(Level.BAD, "what is wrong"),)
+    rows = [
+        Diagnosis("a", None, bad, Outcome.UNCHANGED),
+        Diagnosis("b", None, bad, Outcome.UNREACHABLE, host_key_refused=True),
+        Diagnosis("c", None, bad, Outcome.UNREACHABLE),
+    ]
+    assert texts(reports.doctor_lines(rows))[:5:2] == ["a  not ready", "b  host key not trusted", "c  unreachable"]
+
+
 def test_status_folds_releases_and_tells_what_does_not_fit() -> None:
     whole = (PackageStatus("shop", "1.4.2", complete=True),)
     rows = (
@@ -87,7 +112,7 @@ def test_status_folds_releases_and_tells_what_does_not_fit() -> None:
         "  1.4.2         web-1, web-2",
         "  1.4.2         web-3",
         "                left undone: activate",
-        "                locked by ann@laptop since 07:03 for apply shop 1.4.2 (run r), renewed 12 s ago",
+        "                locked by ann@laptop since 07:03 for apply shop 1.4.2 (run r)",
         "  nothing       web-4",
         "  unreachable   web-5",
         "                refused",
@@ -100,13 +125,15 @@ def test_a_lock_says_who_holds_it_whatever_its_text_is() -> None:
         LockRow("b", Outcome.UNCHANGED, lease("\x1b]0;evil\x07{not json")),
         LockRow("c", Outcome.UNCHANGED, None),
         LockRow("d", Outcome.UNREACHABLE, None, reason="refused"),
+        *(LockRow(f"e-{number}", Outcome.UNCHANGED, lease(WHO, 100.0)) for number in (1, 2, 3)),
     ]
     lines = texts(reports.lock_lines(rows))
     assert lines[0].startswith("  a  released, was held by ann@laptop since 07:03")
     assert lines[0].endswith("from before a reboot")
     assert "not json" in lines[1]
     assert "\x1b" not in lines[1]
-    assert lines[2:] == ["  d  unreachable: refused", "  not locked: c"]
+    held = "held by ann@laptop since 07:03 for apply shop 1.4.2 (run r), expired: not renewed for 1 min 40 s"
+    assert lines[2:] == ["  d  unreachable: refused", f"  e-1 … e-3 (3)  {held}", "  not locked: c"]
 
 
 def test_a_changed_key_is_not_to_be_missed() -> None:
@@ -125,7 +152,8 @@ def test_new_known_and_missing_keys_are_told_apart() -> None:
             [
                 KeyChange("a", "a", keys, {}, ("a ssh-ed25519 AAAA",)),
                 KeyChange("b", "b", keys, keys, ()),
-                KeyChange("c", "c", {}, {}, (), "refused"),
+                KeyChange("c", "c", {}, {}, (), "c (c): refused\n  is sshd running?"),
+                KeyChange("d", "d", {}, {}, (), "it lies behind c", behind="c"),
             ]
         )
     )
@@ -133,7 +161,9 @@ def test_new_known_and_missing_keys_are_told_apart() -> None:
         "a  a  new",
         "       ssh-ed25519           SHA256:x",
         "b  b  known",
-        "c  c  no key fetched: refused",
+        "c  c  no key: refused",
+        "       is sshd running?",
+        "d  d  not seen yet: it lies behind c",
     ]
 
 

@@ -81,7 +81,7 @@ def test_unchanged_targets_are_folded_even_when_they_are_few() -> None:
     assert progress.splitlines()[-1].endswith("  unchanged    3 targets: web-001 … web-003  now at 1.4.2")
 
 
-def test_targets_are_folded_in_the_order_of_the_inventory_whatever_the_order_of_their_ends() -> None:
+def test_targets_are_folded_in_order_whatever_the_order_of_their_ends() -> None:
     names = tuple(reversed(samples.targets(3)))
     progress, _ = told(
         [
@@ -142,12 +142,30 @@ def test_output_of_steps_is_told_only_when_asked_for() -> None:
     assert lines[:2] == ["07:03:12   web-001 │ half a line", "07:03:12   web-001 │ rest"]
 
 
-def test_steps_of_a_group_are_named_on_every_line() -> None:
+def test_steps_of_a_group_are_named_where_the_title_above_is_another_s() -> None:
     names = samples.targets(2)
     children = [samples.step(name, samples.everywhere(names)) for name in ("Drain", "Deploy")]
     group = events.PlanMade(samples.plan([samples.step("Roll out", {}, children=children)], names))
-    progress, _ = told([STARTED, group, *deployed(names[:1], "drain"), *deployed(names[:1], "deploy")])
-    assert "  changed      web-001  Drain  now at 1.4.2  3.2 s" in progress
+    late = events.StepEnded("drain", names[1], Outcome.CHANGED, "ran", 0.1)
+    progress, _ = told([STARTED, group, *deployed(names[:1], "drain"), *deployed(names[:1], "deploy"), late])
+    assert [line[9:] for line in progress.splitlines()[2:]] == [
+        "Drain",
+        "  changed      web-001  now at 1.4.2  3.2 s",
+        "Deploy",
+        "  changed      web-001  now at 1.4.2  3.2 s",
+        "  changed      web-002  Drain  ran  0.1 s",
+    ]
+
+
+def test_names_are_in_order_and_alike_ends_together_whatever_the_order_of_the_results() -> None:
+    results = [
+        TargetResult(f"web-{number}", Outcome.CHANGED, "" if number % 2 else "odd", "2") for number in (10, 9, 11, 8, 7)
+    ]
+    _, result = told([STARTED, events.RunEnded("r", 0, 1.0, tuple(results), "")])
+    assert result.splitlines()[1:] == [
+        "  changed      web-8, web-10  odd · at 2",
+        "  changed      web-7, web-9, web-11 (3) · at 2",
+    ]
 
 
 def test_a_plan_that_was_made_twice_alike_is_told_once() -> None:
