@@ -9,7 +9,7 @@ from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.probe import probe
-from octo_ssh.execution.push import lay_out
+from octo_ssh.execution.push import PUSH_TIMEOUT_S, lay_out
 from octo_ssh.execution.script import moved, run_script
 from octo_ssh.model.observed import Baseline, Owed, PackageBaseline
 from octo_ssh.model.outcomes import Outcome
@@ -104,7 +104,9 @@ class Deployment:
         """Clean up, then write down how the release stands now: with what the service wrote at its start."""
         work = self.work
         pruned = await self.hold.session.act(
-            prune(work.to, keep=(work.folder, *work.keep)), sudo=await self.hold.sudo(work.sudo_user)
+            prune(work.to, keep=(work.folder, *work.keep)),
+            sudo=await self.hold.sudo(work.sudo_user),
+            timeout_s=PUSH_TIMEOUT_S,
         )
         after = baseline.package_succeeded(
             self.hold.baseline,
