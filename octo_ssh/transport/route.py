@@ -15,7 +15,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from octo_ssh.errors import Position, Unreachable
-from octo_ssh.model.inventory import Hop, Inventory, Target
+from octo_ssh.model.inventory import Fallback, Hop, Inventory, Target
 from octo_ssh.model.values import SecretRef
 from octo_ssh.transport.known_hosts import host_name
 from octo_ssh.transport.openssh_config import FindName, HostConfig, evaluate
@@ -159,22 +159,28 @@ class _Resolver:
         if via is not None:
             return replace(endpoint, via=via, proxy_command=None)
         if target.jump is not None:
-            return self._behind(endpoint, target.jump, target.ssh_config, (*seen, target.name))
+            return self._behind(endpoint, target.jump, target.ssh_config, (*seen, target.name), fallback)
         if config.proxy_jump or config.proxy_command:
             return self._proxied(endpoint, config, target.ssh_config, (*seen, target.name))
         if config.proxy_jump is None and config.proxy_command is None and fallback.jump:
-            return self._behind(endpoint, fallback.jump, target.ssh_config, (*seen, target.name))
+            return self._behind(endpoint, fallback.jump, target.ssh_config, (*seen, target.name), fallback)
         return endpoint
 
-    def _hop(self, hop: Hop, choice: str | None, seen: tuple[str, ...], via: Endpoint | None) -> Endpoint:
+    def _hop(
+        self, hop: Hop, choice: str | None, seen: tuple[str, ...], via: Endpoint | None, fallback: Fallback
+    ) -> Endpoint:
         if hop.is_target:
             return self._target_hop(hop, seen, via)
         if hop.name in seen:
             circle = " → ".join((*seen, hop.name))
             raise Unreachable(f"{seen[0]}: the jump hosts form a circle: {circle}", hint="correct ProxyJump")
         config = self._config(choice, hop.name, None, hop.port, hop.user)
-        host, port, user = config.hostname or hop.name, config.port or 22, config.user or local_user()
-        endpoint = replace(self._endpoint(hop.name, host, port, user, config, config.identity_files), is_target=False)
+        host, port = config.hostname or hop.name, config.port or 22
+        user = config.user or fallback.user or local_user()
+        identities = config.identity_files
+        if identities is None:
+            identities = fallback.identity or None
+        endpoint = replace(self._endpoint(hop.name, host, port, user, config, identities), is_target=False)
         if via is not None:
             return replace(endpoint, via=via)
         return self._proxied(endpoint, config, choice, (*seen, hop.name))
@@ -186,14 +192,25 @@ class _Resolver:
         changed = replace(target, user=hop.user or target.user, port=hop.port or target.port)
         return self.target(changed, seen, via=via)
 
-    def _behind(self, endpoint: Endpoint, hops: tuple[Hop, ...], choice: str | None, seen: tuple[str, ...]) -> Endpoint:
-        """The endpoint behind hops, nearest to the controller first. A machine is never its own jump host."""
+    def _behind(
+        self,
+        endpoint: Endpoint,
+        hops: tuple[Hop, ...],
+        choice: str | None,
+        seen: tuple[str, ...],
+        fallback: Fallback,
+    ) -> Endpoint:
+        """The endpoint behind hops, nearest to the controller first. A machine is never its own jump host.
+
+        ``fallback`` is for hops that are no targets: those of the inventory use its ``defaults``, those of ssh_config
+        nothing but ssh_config.
+        """
         if any(hop.name == endpoint.name for hop in hops):
             # `defaults: {jump: bastion}` and `Host *` with ProxyJump reach the bastion itself too.
             hops = hops[: next(at for at, hop in enumerate(hops) if hop.name == endpoint.name)]
         via: Endpoint | None = None
         for hop in hops:
-            via = self._hop(hop, choice, seen, via)
+            via = self._hop(hop, choice, seen, via, fallback)
         return replace(endpoint, via=via)
 
     def _proxied(self, endpoint: Endpoint, config: HostConfig, choice: str | None, seen: tuple[str, ...]) -> Endpoint:
@@ -205,7 +222,7 @@ class _Resolver:
             return replace(endpoint, proxy_command=expand_command(config.proxy_command, tokens))
         if config.proxy_jump:
             hops = tuple(parse_jump(expand(hop.strip(), tokens)) for hop in config.proxy_jump.split(","))
-            return self._behind(endpoint, hops, choice, seen)
+            return self._behind(endpoint, hops, choice, seen, Fallback())
         return endpoint
 
     def _config(
