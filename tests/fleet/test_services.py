@@ -125,7 +125,9 @@ def test_two_packages_on_one_host_stand_and_fall_alone(bench: Bench) -> None:
   package: side
   to: /srv/side
   activate: 'echo "$OCTO_RELEASE_DIR_SIDE $OCTO_RELEASE_DIR $(basename "$PWD")"; cat ok'
-- {name: Look, when: always, run: 'echo "$(basename "$(dirname "$PWD")") $OCTO_RELEASE_DIR_SHOP $OCTO_RELEASE_DIR_SIDE"'}
+- name: Look
+  when: always
+  run: echo "$(basename "$(dirname "$PWD")") $OCTO_RELEASE_DIR_SHOP $OCTO_RELEASE_DIR_SIDE"
 """
     )
     release(bench, "1.0")
@@ -180,9 +182,9 @@ exec /opt/bb/sh "$@"
 """A login shell under which every command of sessions is an applet."""
 ODD = (
     b"-rf", b"--help", b" leading", b"trailing ", b"two  spaces", b"new\nline", b"end\n", b"tab\there", b"\\backslash",
-    b"it's", b'"quoted"', b"$HOME", b"`id`", b"$(id)", b"a;b&c|d", b"*", b"[a]", b"?", b"~", b"#", b"!", b"{a,b}", b"<>",
+    b"it's", b'"quoted"', b"$HOME", b"`id`", b"$(id)", b"a;b&c|d", b"*", b"[a]", b"?", b"~", b"#", b"!", b"{a,b}",
     "ünïcödé ☃ 漢字".encode(), "e\u0301".encode(), "\u00e9".encode(), b"\x01\x7f", b"\xff\xfe raw", b"x" * 255, b"%s%n",
-    b"a=b", b",comma", b"C:colon", b"...", b".hidden", b"con\r", b"\xc2\x85nel", b"0", b"1:2:3",
+    b"<>", b"a=b", b",comma", b"C:colon", b"...", b".hidden", b"con\r", b"\xc2\x85nel", b"0", b"1:2:3",
 )  # fmt: skip
 
 
