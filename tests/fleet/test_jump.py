@@ -1,4 +1,4 @@
-"""Ways through jump hosts: chains, a jump host with a door of its own, one that is down, unknown or dies, ssh_config."""
+"""Ways through jump hosts: chains, one with a door of its own, one that is down, unknown or dies, and ssh_config."""
 
 from __future__ import annotations
 
