@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+
+_BEGIN = re.compile(r"([a-z_]+)\(\) \{")
 
 
 @cache
 def body(*names: str) -> str:
-    """The files of these names in one program, after ``lib.sh``. Comments and indentation stay behind.
+    """The files of these names in one program, after ``lib.sh``: without comments, indentation, and the functions that
+    nothing in it calls, for every byte is sent with every exec.
 
     The same text for every target: parameters travel as words, secrets as input.
     """
     folder = files("octo_ssh.remote")
-    lines: list[str] = []
-    for name in ("lib", *names):
-        for line in folder.joinpath(f"{name}.sh").read_text("utf-8").splitlines():
-            stripped = line.strip()
-            if stripped and not stripped.startswith("#"):
-                lines.append(stripped)
-    return "\n".join(lines)
+    pieces = [piece for name in ("lib", *names) for piece in _pieces(folder.joinpath(f"{name}.sh").read_text("utf-8"))]
+    functions = {name: text for name, text in pieces if name}
+    wanted: set[str] = set()
+    pending = [text for name, text in pieces if not name]
+    while pending:
+        called = set(re.findall(r"[a-z_]+", pending.pop())) & functions.keys() - wanted
+        wanted |= called
+        pending.extend(functions[name] for name in called)
+    return "\n".join(text for name, text in pieces if not name or name in wanted)
+
+
+def _pieces(source: str) -> Iterator[tuple[str, str]]:
+    """The file's functions, each with its name, and the lines between them, with an empty one."""
+    name, lines = "", list[str]()
+    for line in source.splitlines():
+        begins = _BEGIN.match(line)
+        if begins:
+            if lines:
+                yield name, "\n".join(lines)
+            name, lines = begins.group(1), []
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            lines.append(stripped)
+        if name and (line == "}" or (begins and line.endswith("}"))):
+            yield name, "\n".join(lines)
+            name, lines = "", []
+    if lines:
+        yield name, "\n".join(lines)
