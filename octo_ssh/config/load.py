@@ -17,7 +17,7 @@ from octo_ssh.config.problems import Problems, nearest, quoted_list
 from octo_ssh.config.secrets import SecretStore
 from octo_ssh.config.values import BadValue, check_variable_name
 from octo_ssh.config.variables import Scopes, targets_of
-from octo_ssh.errors import FileErrors, UsageError
+from octo_ssh.errors import FileErrors, Position, UsageError
 from octo_ssh.model.inventory import Inventory
 from octo_ssh.model.plan import ReleasePlan
 from octo_ssh.model.values import Value
@@ -55,7 +55,11 @@ def load(request: LoadRequest, *, secrets: SecretStore | None = None) -> Loaded:
     _check_typed(request)
     problems = Problems()
     file = read_plan(request.plan_path, problems)
-    if request.inventory_path is None:
+    if request.inventory_path is None and file.inventory_at is None and not os.path.exists(file.inventory_path):
+        where = f"there is no inventory '{file.inventory_path}': say where it is with 'inventory' here, or with -i"
+        problems.add(Position(request.plan_path), where)
+        inventory = None
+    elif request.inventory_path is None:
         inventory = read_inventory(file.inventory_path, problems, named_at=file.inventory_at)
     else:
         inventory = read_inventory(request.inventory_path, problems)

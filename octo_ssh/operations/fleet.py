@@ -13,6 +13,7 @@ from octo_ssh.model.inventory import Inventory, Target
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.values import Secret, SecretRef
 from octo_ssh.operations.together import together
+from octo_ssh.output.summary import named
 from octo_ssh.transport.session import Connector, Session
 
 R = TypeVar("R")
@@ -46,7 +47,10 @@ class Fleet:
             session = await self.connector.connect(target)
         except Unreachable as error:
             self.unreachable[target.name] = error
-            self.emit(TargetLost(target.name, Outcome.UNREACHABLE, error.beside(target.name), error.hint))
+            # Whoever wants them all refuses the whole command, and says once what to do about the keys.
+            told_later = isinstance(error, HostKeyRefused) and error.hint.startswith("octo-ssh trust")
+            hint = "" if told_later else error.hint
+            self.emit(TargetLost(target.name, Outcome.UNREACHABLE, error.beside(target.name), hint))
         else:
             self.sessions[target.name] = session
             self.emit(TargetConnected(target.name))
@@ -56,10 +60,14 @@ class Fleet:
         bad = {name: error for name, error in self.unreachable.items() if isinstance(error, HostKeyRefused)}
         if not bad:
             return
-        told = "\n".join(str(error) for error in list(bad.values())[:5])
-        more = f"\nand {len(bad) - 5} more" if len(bad) > 5 else ""
-        names = " ".join(sorted(bad)) if len(bad) <= 5 else "'*'"
-        raise Refused(f"{told}{more}", hint=f"nothing was changed; review the keys with: octo-ssh trust {names}")
+        changed = [name for name, error in bad.items() if error.changed]
+        unknown = [name for name in bad if name not in changed]
+        told = [f"the host {_keys(unknown)} not trusted yet"] if unknown else []
+        told += [f"the host {_keys(changed)} NOT WHAT WAS TRUSTED BEFORE"] if changed else []
+        names = f" {' '.join(sorted(bad))}" if len(bad) <= 5 else ""
+        care = "\nsay yes only when you know why they changed" if changed else ""
+        hint = f"nothing was changed; review the keys with: octo-ssh trust{names}{care}"
+        raise Refused("; ".join(told), hint=hint)
 
     async def each(
         self, names: Iterable[str], do: Callable[[str, Session], Awaitable[R]]
@@ -74,3 +82,7 @@ class Fleet:
 
         wanted = [name for name in names if name in self.sessions]
         return dict(zip(wanted, await together(map(one, wanted)), strict=True))
+
+
+def _keys(names: list[str]) -> str:
+    return f"{'key' if len(names) == 1 else 'keys'} of {named(names)} {'is' if len(names) == 1 else 'are'}"

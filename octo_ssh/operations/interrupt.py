@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from octo_ssh.errors import ExitCode
 
+_FAREWELL = b"\nleft at once: locks on targets end by themselves soon; octo-ssh lock shows them\n"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -43,6 +45,8 @@ class Interrupts:
 
     def _arrived(self, number: signal.Signals) -> None:
         if self.came:
+            with contextlib.suppress(OSError):
+                os.write(2, _FAREWELL)
             os._exit(ExitCode.INTERRUPTED)  # at once, as kill -9 would: leases expire, apply again goes on
         self.came = signal.Signals(number).name
         self.on_first(self.came)

@@ -20,6 +20,7 @@ from octo_ssh.model.events import (
     Interrupted,
     PhaseStarted,
     RunEnded,
+    RunHalted,
     StepEnded,
     TargetLost,
     TargetResult,
@@ -109,6 +110,8 @@ class Run:
         self.prepared = await self.survey()
         plan = self.prepared.decide()
         self.schedule = Schedule(plan)
+        if plan.changing and self.schedule.halted:
+            self._tell(RunHalted(self.schedule.halted))
         if not plan.changing or self.schedule.halted:
             return
         await self._ask(self.prepared, plan)

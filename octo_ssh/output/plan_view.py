@@ -19,7 +19,8 @@ NAMED_ENTRIES = 5
 
 def plan_view(plan: RunPlan) -> tuple[Line, ...]:
     """What ``plan`` prints."""
-    return (*_head(plan), *(line for step in plan.steps for line in _step(step, "")), Line(""), *_foot(plan))
+    steps = (line for step in plan.steps for line in _step(step, "", plan.unreachable))
+    return (*_head(plan), *steps, Line(""), *_foot(plan))
 
 
 def totals(plan: RunPlan) -> str:
@@ -52,11 +53,12 @@ def _foot(plan: RunPlan) -> Iterator[Line]:
     yield Line(totals(plan), Tone.TITLE if plan.changing else Tone.GOOD)
 
 
-def _step(step: PlannedStep, indent: str) -> Iterator[Line]:
+def _step(step: PlannedStep, indent: str, told: Mapping[str, str]) -> Iterator[Line]:
+    """``told``: why targets were not reached, which stands above all steps and is not said again."""
     yield Line("")
     yield Line(f"{indent}{step.step.name}{_manner(step)}", Tone.TITLE)
     order = {outcome: place for place, outcome in enumerate(reversed(WORST_FIRST))}
-    groups = _grouped({name: _shape(planned) for name, planned in step.planned.items()})
+    groups = _grouped({name: _shape(planned, told.get(name)) for name, planned in step.planned.items()})
     for (outcome, reason, details), names in sorted(groups, key=lambda row: order[row[0][0]], reverse=True):
         why = f"  {reason}" if reason else ""
         yield Line(f"{indent}  {outcome.value:<11}  {named(names)}{why}", tone_of(outcome))
@@ -65,7 +67,7 @@ def _step(step: PlannedStep, indent: str) -> Iterator[Line]:
     if not step.targets:
         yield Line(f"{indent}  no target", Tone.FAINT)
     for child in step.children:
-        yield from _step(child, indent + "  ")
+        yield from _step(child, indent + "  ", told)
 
 
 def _manner(step: PlannedStep) -> str:
@@ -86,9 +88,10 @@ def _window(window: Window) -> str:
     return ", ".join(parts)
 
 
-def _shape(planned: Planned) -> tuple[Outcome, str, tuple[str, ...]]:
+def _shape(planned: Planned, told: str | None) -> tuple[Outcome, str, tuple[str, ...]]:
     """What must be the same for two targets to share a line."""
-    return planned.outcome, clean_line(planned.reason), tuple(map(clean_line, _details(planned)))
+    reason = "" if planned.reason == told else clean_line(planned.reason)
+    return planned.outcome, reason, tuple(map(clean_line, _details(planned)))
 
 
 def _details(planned: Planned) -> Iterator[str]:
@@ -111,8 +114,9 @@ def _package(work: PackageWork) -> Iterator[str]:
     files = sum(entry.kind is Kind.FILE for entry in work.manifest.entries.values())
     if work.build:
         whole = f"{amount(files, 'file')}, {size(work.manifest.bytes)}"
-        sent = f"lacks {amount(work.lacking_files, 'file')}, {size(work.lacking_bytes)}"
-        yield f"{work.to}/releases/{work.folder}: {whole}; {sent}"
+        lacks_some = 0 < work.lacking_files < files
+        sent = f"; lacks {amount(work.lacking_files, 'file')}, {size(work.lacking_bytes)}" if lacks_some else ""
+        yield f"{work.to}/releases/{work.folder}: {whole}{sent}"
     if work.switch:
         yield f"current: {work.previous or 'nothing'} → {work.folder}"
     consequences = [what for what, wanted in (("activate", work.activate), ("verify", work.verify)) if wanted]

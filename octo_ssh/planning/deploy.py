@@ -210,7 +210,7 @@ class _State:
         folder = next(name for name in self._names(version) if self._is_free(name))
         base = manifest_of(self.place, self.base, self.wanted) if self.base is not None else None
         files = lacking(self.wanted, base, self.damaged)
-        send = f"{len(files)} {'file' if len(files) == 1 else 'files'} to send"
+        send = f"{len(files)} {'file' if len(files) == 1 else 'files'} to send" if files else "nothing to send"
         other = "" if folder == version or why else ", other content under one version"
         return _Choice(
             folder,

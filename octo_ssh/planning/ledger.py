@@ -50,7 +50,8 @@ class Ledger:
         self._spent = [name for name in self.plan.targets if name in unreachable or name in self.plan.broken]
         if len(self._spent) > self.plan.max_failures:
             what = "could not be looked at" if self.plan.broken else "cannot be reached"
-            self.halt(f"{named(self._spent)} {what}; max_failures is {self.plan.max_failures}")
+            way_on = "" if self.plan.broken else " ('unreachable: skip' in the plan would go on without)"
+            self.halt(f"{named(self._spent)} {what}; max_failures is {self.plan.max_failures}{way_on}")
 
     @property
     def stopped(self) -> bool:

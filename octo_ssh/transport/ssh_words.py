@@ -65,7 +65,8 @@ def failure(error: Exception, client: LoginClient, endpoint: Endpoint, via: Endp
 def _denied(client: LoginClient, endpoint: Endpoint) -> Unreachable:
     wanted = ",".join(client.tried.wanted) or "nothing that octo-ssh can do"
     hint = f"put a public key into authorized_keys of {endpoint.user} there, or set identity for {endpoint.name}"
-    if "password" in wanted or "keyboard-interactive" in wanted:
+    asked = any("password" in offer for offer in client.tried.offered)
+    if not asked and ("password" in wanted or "keyboard-interactive" in wanted):
         hint += "; passwords are only asked on a terminal"
     return Unreachable(
         f"{endpoint.title}: permission denied for {endpoint.user}: the server wants {wanted}{_attempts(client)}",
@@ -75,7 +76,7 @@ def _denied(client: LoginClient, endpoint: Endpoint) -> Unreachable:
 
 def _attempts(client: LoginClient) -> str:
     """What was offered and what could not be, as the rest of a sentence."""
-    offered = ", ".join(client.tried.offered) or "nothing"
+    offered = ", ".join(dict.fromkeys(client.tried.offered)) or "nothing"
     notes = "".join(f"; {note}" for note in dict.fromkeys(client.tried.notes))
     return f"; tried {offered}{notes}"
 

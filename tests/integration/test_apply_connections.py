@@ -37,6 +37,7 @@ def test_a_target_that_is_down_stops_the_run_before_anything_changed(make_farm: 
     told = farm.apply()
     assert (told.code, told.ends) == (4, {"web-1": "skipped", "web-2": "unreachable", "web-3": "skipped"})
     assert not any(path for name in ("web-1", "web-3") for path in farm.home(name).iterdir())
+    assert "'unreachable: skip'" in told.all("run_halted")[0]["reason"]
     farm.hosts["web-2"].start()
     assert farm.apply("--limit", "@failed").code == 0
     assert _touched(farm) == set(farm.hosts)
@@ -64,8 +65,11 @@ def test_an_unknown_host_key_refuses_the_run_with_the_line_that_reviews_it(farm:
     (farm.folder / "known_hosts").write_text(farm.hosts["web-1"].known_hosts_line)
     told = farm.apply()
     assert told.code == 5
-    assert "web-2" in told.stderr
-    assert "octo-ssh trust web-2" in told.stderr
+    (lost,) = told.all("target_lost")
+    assert (lost["target"], "SHA256:" in lost["reason"]) == ("web-2", True)
+    assert "the host key of web-2 is not trusted yet" in told.stderr
+    assert told.stderr.count("octo-ssh trust web-2") == 1
+    assert "SHA256:" not in told.stderr
     assert not _touched(farm)
 
 
@@ -76,7 +80,9 @@ def test_a_changed_host_key_refuses_the_run_loudly(farm: Farm, tmp_path: Path) -
     farm.write_plan(TOUCH, packages="", unreachable="skip", max_failures=2)
     told = farm.apply()
     assert told.code == 5
-    assert "CHANGED" in told.stderr
+    assert "CHANGED" in told.all("target_lost")[0]["reason"]
+    assert "the host key of web-2 is NOT WHAT WAS TRUSTED BEFORE" in told.stderr
+    assert "say yes only when you know why" in told.stderr
     assert not _touched(farm)
     assert farm.plan().code == 5
 

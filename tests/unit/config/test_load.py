@@ -77,6 +77,12 @@ def test_another_inventory_may_be_named() -> None:
     assert problems(plan) == ["plan.yaml:3:12: the file 'nope.yaml' does not exist: check the path"]
 
 
+def test_an_inventory_that_nobody_named_and_that_is_not_there_is_asked_for() -> None:
+    Path("inventory.yaml").unlink()
+    asked = "there is no inventory 'inventory.yaml': say where it is with 'inventory' here, or with -i"
+    assert problems(RUNBOOK + "steps:\n- {name: a, run: x}\n") == [f"plan.yaml: {asked}"]
+
+
 CROSS = [
     ("on names no tag", "- {name: a, run: x, on: [db, wep]}", "on: unknown tag 'wep' (did you mean 'web'?)", 30),
     (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from octo_ssh.model.manifest import Entry, Kind, Manifest
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.work import HttpWork, Planned, ProbeWork, RunPlan, Window
 from octo_ssh.output.plan_view import plan_view, totals
@@ -23,7 +26,7 @@ def test_targets_that_are_alike_share_a_line() -> None:
         "",
         "Deploy shop",
         "  changed      web-001 … web-019 (19)  release 1.4.2",
-        "               /srv/shop/releases/1.4.2: 1 file, 1.2 kB; lacks 1 file, 700 B",
+        "               /srv/shop/releases/1.4.2: 1 file, 1.2 kB",
         "               current: 1.4.1 → 1.4.2",
         "               then activate",
         "  unchanged    web-020  release 1.4.2 is current",
@@ -77,3 +80,27 @@ def test_unreachable_targets_are_named_with_their_reason() -> None:
 def test_nothing_to_do_is_said_in_one_line() -> None:
     plan = samples.plan([samples.step("One", samples.everywhere("abc", Outcome.UNCHANGED))], "abc")
     assert totals(plan) == "plan: nothing to do on 3 targets"
+
+
+def test_why_a_target_was_not_reached_is_said_once_above_the_steps() -> None:
+    planned = samples.everywhere(["web-1"], Outcome.UNREACHABLE, "refused") | samples.everywhere(["web-2"])
+    plan = samples.plan([samples.step("One", planned), samples.step("Two", planned)], planned)
+    lines = told(replace(plan, unreachable={"web-1": "refused"})).splitlines()
+    assert [line for line in lines if "web-1" in line] == [
+        "  unreachable  web-1  refused",
+        *["  unreachable  web-1"] * 2,
+    ]
+
+
+def test_what_is_lacking_is_said_where_it_is_not_the_whole() -> None:
+    def shown(lacking_files: int) -> list[str]:
+        entries = [Entry(name, Kind.FILE, 0o644, 600, "a" * 64) for name in ("a", "b")]
+        work = samples.package(manifest=Manifest.of(entries), lacking_files=lacking_files, lacking_bytes=600)
+        step = samples.step("Deploy shop", samples.everywhere(["web-1"], work=work))
+        return [line.split(": ")[1] for line in told(samples.plan([step], ["web-1"])).splitlines() if "/srv" in line]
+
+    assert [shown(count) for count in (0, 1, 2)] == [
+        ["2 files, 1.2 kB"],
+        ["2 files, 1.2 kB; lacks 1 file, 600 B"],
+        ["2 files, 1.2 kB"],
+    ]

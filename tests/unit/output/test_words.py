@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octo_ssh.output.words import amount, clock, cut, duration, fold, listed, size, span
+from octo_ssh.output.words import amount, clock, cut, duration, fold, listed, natural, size, span
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,15 @@ def test_small_words() -> None:
     assert clock(3723) == "1:02:03"
     assert cut("abcdef", 4) == "abc…"
     assert listed(["a", "b", "c"], 2) == "a, b and 1 more"
+
+
+@given(st.lists(st.integers(0, 10**20), unique=True), st.sampled_from(["web-{}", "{}", "w{}.eu-2"]))
+def test_numbers_in_names_sort_as_numbers(numbers: list[int], form: str) -> None:
+    small = [number for number in numbers if number < 10**15]
+    assert sorted(map(form.format, small), key=natural) == [form.format(number) for number in sorted(small)]
+    sorted(map(form.format, numbers), key=natural)
+
+
+@given(st.lists(st.text(st.sampled_from("ab-0129²٣"), max_size=8)))
+def test_any_names_have_an_order(names: list[str]) -> None:
+    assert sorted(sorted(names, key=natural)) == sorted(names)

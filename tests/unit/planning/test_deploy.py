@@ -114,7 +114,7 @@ def test_a_missing_file_is_repaired() -> None:
 def test_a_folder_with_another_mode_is_repaired_and_no_file_is_sent() -> None:
     here = replace(DONE, fingerprint="other", trees={"1.4.2": Tree({**MANIFEST.entries, "bin": OPEN})})
     case = decide(at(here, baseline("1.4.2")))
-    assert case.of("deploy").reason == "repair: bin changed; 0 files to send"
+    assert case.of("deploy").reason == "repair: bin changed; nothing to send"
     assert (work(case).base, work(case).damaged) == ("1.4.2", ("bin",))
 
 
@@ -178,7 +178,7 @@ def test_a_complete_folder_that_was_not_proven_whole_is_not_used(trees: dict[str
 def test_the_same_content_under_another_version_is_still_another_release() -> None:
     here = place(current="1.4.1", releases=(release("1.4.1"),), fingerprint="print", manifests={"1.4.1": MANIFEST})
     case = decide(at(here, baseline("1.4.1")))
-    assert case.of("deploy").reason == "release 1.4.2: 0 files to send"
+    assert case.of("deploy").reason == "release 1.4.2: nothing to send"
 
 
 @given(st.sets(st.integers(0, 6)), st.sets(st.integers(0, 6)))
@@ -251,7 +251,7 @@ def test_a_shared_place_that_has_gone_is_a_repair() -> None:
     wanted = work(decide(at(place(place=Place.ABSENT)), shared=("up",))).manifest
     here = place(current="1.4.2", releases=(release("1.4.2", wanted),), fingerprint="print")
     planned = decide(at(here, baseline("1.4.2", wanted)), shared=("up",)).of("deploy")
-    assert planned.reason == "repair: shared up missing; 0 files to send"
+    assert planned.reason == "repair: shared up missing; nothing to send"
 
 
 # What follows.
