@@ -119,3 +119,10 @@ disk() { stat -f -c '%a %S %d %c' -- "$1" 2>/dev/null; }
 
 # Write buffers of a file to disk.
 flush() { sync -- "$1" 2>/dev/null || sync; }
+
+# Whether there is time for another try before $o_until; $o_nap: the seconds to wait for it, $1 at most.
+may_try_again() {
+	o_nap=$((o_until - $(date +%s)))
+	[ "$o_nap" -gt 0 ] || return 1
+	[ "$o_nap" -le "$1" ] || o_nap=$1
+}

@@ -40,8 +40,8 @@ while :; do
 	o_status=${o_said##*"octo-$o_nonce-"}
 	o_said=${o_said%"octo-$o_nonce-"*}
 	case $o_status in 0 | cancelled | late) break ;; esac
-	[ $(($(date +%s) + $8)) -lt "$o_until" ] || break
-	sleep "$8"
+	may_try_again "$8" || break
+	sleep "$o_nap"
 done
 mark last
 printf %s "$o_said"

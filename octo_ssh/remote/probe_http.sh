@@ -60,8 +60,8 @@ while :; do
 		;;
 	esac
 	[ "$o_passed" -ne 0 ] || break
-	[ $(($(date +%s) + $4)) -lt "$o_until" ] || break
-	sleep "$4" &
+	may_try_again "$4" || break
+	sleep "$o_nap" &
 	wait $!
 done
 kill "$o_watcher" 2>/dev/null
