@@ -76,7 +76,7 @@ def _review(
     if check:
         return combine((left, ExitCode.DIFFERS)), ()
     if not yes and not _agreed(terminal, wanted):
-        terminal.side.say("nothing was written")
+        terminal.side.say(f"the keys of {amount(len(wanted), 'machine')} were not written")
         return ExitCode.REFUSED, ()
     path = str(operation.write(request, wanted))
     if not terminal.quiet:
