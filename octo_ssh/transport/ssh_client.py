@@ -11,9 +11,8 @@ import asyncssh
 from octo_ssh.errors import HostKeyRefused
 from octo_ssh.transport.host_policy import HostPolicy
 from octo_ssh.transport.route import Endpoint
-from octo_ssh.transport.ssh_keys import KeyStore, Questions, Tried
+from octo_ssh.transport.ssh_keys import ANSWER_TRIES, KeyStore, Questions, Tried
 
-_ANSWER_TRIES = 3
 _MAX_PROMPT_CHARS = 300
 
 
@@ -99,7 +98,7 @@ class LoginClient(asyncssh.SSHClient):
         self._connection: asyncssh.SSHClientConnection | None = None
         self._questions = questions
         self._offers = keys.offers(endpoint, tried, clock)
-        self._passwords = 0
+        self._passwords: list[str] = []
         self._challenges = 0
 
     @property
@@ -140,17 +139,20 @@ class LoginClient(asyncssh.SSHClient):
 
     async def password_auth_requested(self) -> str | None:
         self._note_methods()
-        if self._passwords >= _ANSWER_TRIES:
+        if len(self._passwords) >= ANSWER_TRIES:
             return None
-        self._passwords += 1
-        if self._questions.possible:
-            self.tried.offered.append("a password")
+        refused = self._passwords[-1] if self._passwords else None
         with self.clock.asking():
-            return await self._questions.ask(f"Password of {self.endpoint.user} on {self.endpoint.title}: ")
+            password = await self._questions.password(self.endpoint.user, self.endpoint.title, refused=refused)
+        if password is None:
+            return None
+        self._passwords.append(password)
+        self.tried.offered.append("a password")
+        return password
 
     def kbdint_auth_requested(self) -> str | None:
         self._note_methods()
-        if not self._questions.possible or self._challenges >= _ANSWER_TRIES:
+        if not self._questions.possible or self._challenges >= ANSWER_TRIES:
             return None
         self._challenges += 1
         self.tried.offered.append("answers to its questions")

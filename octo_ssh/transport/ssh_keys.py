@@ -48,12 +48,19 @@ class Tried:
     notes: list[str] = field(default_factory=list)
 
 
+ANSWER_TRIES = 3
+"""How often a person is asked for the same thing."""
+
+
 class Questions:
     """Asks a person one thing at a time."""
 
     def __init__(self, prompter: Prompter | None) -> None:
         self._prompter = prompter
         self._turn = asyncio.Lock()
+        self._passwords: dict[str, str | None] = {}
+        """By login name; None: the person has none to give."""
+        self._asked: dict[str, int] = {}
 
     @property
     def possible(self) -> bool:
@@ -65,6 +72,23 @@ class Questions:
         async with self._turn:
             answer = await self._prompter.ask(question, echo=echo)
         return None if answer is None else answer.reveal()
+
+    async def password(self, user: str, title: str, *, refused: str | None) -> str | None:
+        """A login's password: asked once for all targets, and again where the last answer was ``refused``, three times
+        at most. Enter alone means that there is none, and ends the asking for that user.
+        """
+        if self._prompter is None:
+            return None
+        async with self._turn:
+            if user not in self._passwords or (refused is not None and self._passwords[user] == refused):
+                self._asked[user] = self._asked.get(user, 0) + 1
+                if self._asked[user] > ANSWER_TRIES:
+                    return None
+                why = f"{title} refused it" if refused is not None else f"{title} wants one"
+                question = f"Password of {user}, for all targets that ask ({why}; Enter for none): "
+                answer = await self._prompter.ask(question, echo=False)
+                self._passwords[user] = None if answer is None else answer.reveal() or None
+            return self._passwords[user]
 
 
 @dataclass(frozen=True, slots=True)

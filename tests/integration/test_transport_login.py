@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -229,7 +230,14 @@ async def asking(method: str, tmp_path: Path) -> AsyncIterator[tuple[Target, Pat
 @pytest.mark.parametrize(
     ("method", "answers", "questions"),
     [
-        ("password", ("wrong", "geheim"), ["Password of deploy on web-01 (127.0.0.1:PORT): "] * 2),
+        (
+            "password",
+            ("wrong", "geheim"),
+            [
+                "Password of deploy, for all targets that ask (web-01 (127.0.0.1:PORT) wants one; Enter for none): ",
+                "Password of deploy, for all targets that ask (web-01 (127.0.0.1:PORT) refused it; Enter for none): ",
+            ],
+        ),
         (
             "keyboard-interactive",
             ("geheim", "123456"),
@@ -263,6 +271,15 @@ async def test_three_wrong_answers_are_enough(method: str, tmp_path: Path) -> No
         with pytest.raises(Unreachable, match="permission denied for deploy"):
             await home_of(known, target, prompter=someone)
     assert len(someone.questions) == (3 if method == "password" else 6)
+
+
+@pytest.mark.parametrize(("answer", "logins"), [("geheim", 3), ("", 0)])
+async def test_a_password_is_asked_once_for_all_targets(answer: str, logins: int, tmp_path: Path) -> None:
+    someone = Answers(answer, "never asked for")
+    async with asking("password", tmp_path) as (target, known), connector(known, target, prompter=someone) as made:
+        ends = await asyncio.gather(*(made.connect(target) for _ in range(3)), return_exceptions=True)
+    assert sum(not isinstance(end, Exception) for end in ends) == logins
+    assert len(someone.questions) == 1
 
 
 async def test_agent_forwarding_is_never_asked_for(agent: Path, make_sshd: MakeSshd, tmp_path: Path) -> None:
