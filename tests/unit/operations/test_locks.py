@@ -18,7 +18,8 @@ from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import line_sha256
 from octo_ssh.model.observed import Lease
 from octo_ssh.operations import locks
-from octo_ssh.operations.locks import holder, lock_all, release_all
+from octo_ssh.operations.locks import lock_all, release_all
+from octo_ssh.output.reports import holder
 from octo_ssh.packages.bundle import Bundles
 from octo_ssh.remote.lock import Acquired, acquire, free, release
 from octo_ssh.remote.observe import observe
