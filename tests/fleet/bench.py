@@ -67,6 +67,11 @@ def remove_person(host: Host, name: str) -> None:
     host.run(f"pkill -KILL -u {name}; userdel --force --remove {name} 2>/dev/null; rm -f /etc/sudoers.d/{name}")
 
 
+def restart_sshd(host: Host) -> None:
+    """With its configuration as it is now; connections that are up stay up. (A reload is not done when it returns.)"""
+    host.run("sshd -t && systemctl reset-failed ssh && systemctl restart ssh")
+
+
 def read_link(host: Host, path: str) -> str | None:
     """What a link on the host says; None where there is none."""
     link = host.folder / path.lstrip("/")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.fleet.bench import Bench, add_person, listing, read_link, remove_person
+from tests.fleet.bench import Bench, add_person, listing, read_link, remove_person, restart_sshd
 from tests.fleet.hosts import Fleet, Host
 from tests.integration.farm import Told
 
@@ -101,7 +101,7 @@ def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Be
     greeter.write("/etc/ssh/sshd_config.d/banner.conf", "Banner /etc/banner\nPrintMotd yes\n")
     greeter.write("/etc/banner", "\x1b[2Jauthorized people only\n" * 50)
     greeter.write("/etc/motd", "\x1b[1mmaintenance on sunday\n" * 50)
-    greeter.run("systemctl reload ssh")
+    restart_sshd(greeter)
     for name, person in PEOPLE.items():
         host = host_of(fleet, name)
         add_person(host, name, shell=person.shell, home=person.home, files=person.files)
@@ -118,7 +118,8 @@ def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Be
     for name in PEOPLE:
         remove_person(host_of(fleet, name), name)
     host_of(fleet, "closed").run("rm -rf '/var/lib/octo x'")
-    greeter.run("rm /etc/ssh/sshd_config.d/banner.conf /etc/banner /etc/motd; systemctl reload ssh")
+    greeter.run("rm /etc/ssh/sshd_config.d/banner.conf /etc/banner /etc/motd")
+    restart_sshd(greeter)
 
 
 def write_archive(bench: Bench, text: str) -> None:

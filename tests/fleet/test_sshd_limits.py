@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.bench import Bench, add_person, remove_person
+from tests.fleet.bench import Bench, add_person, remove_person, restart_sshd
 from tests.fleet.hosts import Fleet, Host
 from tests.integration.farm import Told, wait_until
 
@@ -32,15 +32,17 @@ def bench(fleet: Fleet, tmp_path: Path) -> Iterator[Bench]:
     yield bench
     for host in fleet.hosts.values():
         host.run(
-            f"rm -f {DROP_IN} /etc/nologin; systemctl reload ssh; rm -rf ~deploy/.octo-ssh* ~deploy/touched;"
+            "rm -rf /etc/nologin ~deploy/.octo-ssh* ~deploy/touched;"
             "! systemctl --quiet is-active web-page || systemctl stop web-page"
         )
+        if host.run(f"rm {DROP_IN}", check=False).returncode == 0:
+            restart_sshd(host)
 
 
 def limit(host: Host, lines: str) -> None:
     """Lines for sshd_config, which count from now on."""
     host.write(DROP_IN, lines)
-    host.run("sshd -t && systemctl reload ssh")
+    restart_sshd(host)
 
 
 def touched(host: Host) -> bool:
@@ -171,20 +173,21 @@ def test_a_changed_host_key_refuses_the_whole_run_loudly(bench: Bench) -> None:
     host.run("ssh-keygen -q -t ed25519 -N '' -f /root/other && cp /root/other /etc/ssh/ssh_host_ed25519_key")
     other = host.run("ssh-keygen -lf /root/other").stdout.split()[1]
     try:
-        host.run("systemctl reload ssh")
+        restart_sshd(host)
         bench.write_targets({name: {} for name in ("jump", "web-01", "web-02", "web-03")})
         bench.write_plan(RUNBOOK, packages="", unreachable="skip", max_failures=9)
         told = bench.apply()
         plain = bench.octo("apply", "plan.yaml")
     finally:
         key.write_text(right)
-        host.run("systemctl reload ssh; rm /root/other*")
+        host.run("rm /root/other*")
+        restart_sshd(host)
     assert (told.code, plain.code) == (5, 5)
-    for said in (told.stderr, plain.stderr):
+    for said in (reasons(told)["web-02"], plain.stderr):
         assert f"HOST KEY OF web-02 ({host.ip}) HAS CHANGED" in said
         assert other in said
         assert f"{bench.fleet.known_hosts}:2" in said
-        assert "octo-ssh trust web-02" in said
+    assert all("octo-ssh trust web-02" in said for said in (told.stderr, plain.stderr))
     for each in bench.fleet.hosts.values():
         assert not touched(each)
         assert not (each.folder / "home/deploy/.octo-ssh").exists()
