@@ -30,7 +30,7 @@ class Engine:
     steps: Mapping[str, PlannedStep]
     """By step id."""
     built: set[tuple[str, str]]
-    """(step id, target) of release folders that were laid out before the first step."""
+    """(step id, target) of release folders that are laid out."""
 
     async def carry_out(self, start: Start) -> StepEnd:
         """Do one step on one target, as often as its ``retry`` allows. Raises nothing but CancelledError."""
@@ -66,8 +66,7 @@ class Engine:
                 case ProbeWork():
                     return await self._check(step, hold, work, voice)
                 case PackageWork():
-                    deployment = Deployment(self.context, hold, step, work, voice)
-                    return await deployment.run(built=(step.id, hold.target.name) in self.built)
+                    return await self._deploy(step, hold, work, voice)
                 case _:
                     assert_never(work)
         except ConnectionLost as error:
@@ -83,6 +82,15 @@ class Engine:
             after = baseline.script_succeeded(after, step=step.id, digest=work.digest, release=release, run=run)
         await hold.record(_ended(step, end), after)
         return end
+
+    async def _deploy(self, step: Step, hold: Hold, work: PackageWork, voice: StepVoice) -> StepEnd:
+        key = (step.id, hold.target.name)
+        deployment = Deployment(self.context, hold, step, work, voice, is_built=key in self.built)
+        try:
+            return await deployment.run()
+        finally:
+            if deployment.is_built:
+                self.built.add(key)
 
     async def _check(self, step: Step, hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
         end = await probe(hold, work, voice)

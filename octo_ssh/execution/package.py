@@ -29,17 +29,20 @@ class Deployment:
     step: Step
     work: PackageWork
     voice: StepVoice
+    is_built: bool
+    """The release folder is laid out; another try need not do it again."""
 
-    async def run(self, *, built: bool) -> StepEnd:
+    async def run(self) -> StepEnd:
         """Make the release current, active and verified, or leave the target at the one before.
 
         Before the switch an interrupt ends the step; after it the step finishes or returns. Raises ConnectionLost
         and the other TargetErrors.
         """
         work = self.work
-        if work.build and not built:
+        if work.build and not self.is_built:
             self.voice.note(f"laying out {work.folder}")
             await lay_out(self.context, self.hold, self.step.id, work)
+            self.is_built = True
         if self.context.interrupted:
             return StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
         if work.switch:

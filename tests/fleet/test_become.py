@@ -111,6 +111,23 @@ def test_a_folder_that_an_earlier_step_makes_is_filled_just_before_the_package_s
         assert not [path for path in left if path.startswith(("store/", "work/"))]
 
 
+def test_a_second_try_finds_the_folder_that_the_first_one_filled(bench: Bench) -> None:
+    bench.write_plan("""
+- {name: Folder, become: true, run: 'install -d -o "$SUDO_USER" /opt/shop'}
+- name: Deploy
+  package: shop
+  to: /opt/shop
+  retry: {times: 1, delay: 1s}
+  activate: 'test -e /var/tmp/seen || { touch /var/tmp/seen; exit 1; }'
+""")
+    told = bench.apply("--limit", "nopass")
+    assert told.code == 0, told.stdout
+    assert told.outcomes["deploy", "nopass"] == "changed"
+    assert [note for note in told.notes("deploy", "nopass") if "laying out" in note] == ["laying out 1.0"]
+    assert any("trying again" in note for note in told.notes("deploy", "nopass"))
+    assert read_link(host_of(bench, "nopass"), "/opt/shop/current") == "releases/1.0"
+
+
 def test_a_folder_that_no_step_makes_fails_the_package_step_alone(bench: Bench) -> None:
     bench.write_plan("""
 - {name: Before, run: touch /var/tmp/seen}
