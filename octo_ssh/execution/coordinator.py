@@ -55,7 +55,7 @@ class Coordinator:
         """Nothing new starts; scripts and checks that run are stopped. Groups that were entered run their ends."""
         self.schedule.interrupt()
         for task, start in self._running.items():
-            if self.stoppable(start):
+            if self.stoppable(start) and not self.schedule.is_wanted_still(start.step_id, start.target):
                 task.cancel()
         for pause in self._pauses:
             pause.cancel()

@@ -106,6 +106,10 @@ class Schedule:
         """Nothing new starts; groups that were entered still run their ``always`` steps."""
         self.ledger.interrupted = True
 
+    def is_wanted_still(self, step_id: str, target: str) -> bool:
+        """Of a step that runs: it would be started even now. After an interrupt: what cleans up where the run was."""
+        return self.ledger.verdict(self._running[step_id, target], target) is Verdict.GO
+
     @property
     def halted(self) -> str | None:
         """Why no new target is started any more."""

@@ -58,6 +58,29 @@ def test_the_first_signal_ends_what_runs_and_cleans_up(farm: Farm, number: signa
         assert not farm.is_locked(name)
 
 
+def test_a_group_that_is_cleaning_up_already_is_let_finish(farm: Farm) -> None:
+    farm.write_plan(
+        """
+        - name: Group
+          steps:
+          - {name: Drain, run: 'touch ~/drained'}
+          - {name: Undrain, when: always, run: 'echo $$ >~/pid; while [ ! -e ~/go ]; do sleep 0.05; done; rm ~/drained'}
+        - {name: Later, run: 'touch ~/later'}
+        """,
+        packages="",
+    )
+    process = farm.start_apply("--limit", "web-1")
+    wait_until(lambda: _begun(farm), "it cleans up")
+    farm.interrupt(process)
+    farm.until_said(process, '"event":"interrupted"')
+    (farm.home() / "go").touch()
+    stdout, _ = process.communicate(timeout=60)
+    farm.forget(process)
+    assert process.returncode == 130
+    assert '"step":"undrain","target":"web-1","outcome":"changed"' in stdout
+    assert sorted(path.name for path in farm.home().glob("[a-z]*")) == ["go", "pid"]
+
+
 def test_the_second_signal_leaves_at_once(farm: Farm) -> None:
     farm.write_plan("- {name: Long, run: 'trap \"\" TERM; echo $$ >~/pid; sleep 1000; sleep 1000'}", packages="")
     process = farm.start_apply("--limit", "web-1")
@@ -68,6 +91,7 @@ def test_the_second_signal_leaves_at_once(farm: Farm) -> None:
     _, stderr = process.communicate(timeout=20)
     farm.forget(process)
     assert process.returncode == 130
+    assert "left at once" in stderr
     assert "Traceback" not in stderr
     assert farm.is_locked()
 

@@ -328,6 +328,20 @@ def test_an_interrupt_ends_a_run_outside_groups() -> None:
     assert schedule.unfinished == ("b",)
 
 
+def test_after_an_interrupt_only_what_cleans_up_inside_a_group_is_wanted_still() -> None:
+    cleanup = due(run("cleanup", when=When.ALWAYS), "a")
+    schedule = Schedule(
+        run_plan(row(group("group"), due(run("work"), "a"), cleanup), due(run("end", when=When.ALWAYS), "a"))
+    )
+    for step_id, wanted in (("work", False), ("cleanup", True), ("end", False)):
+        schedule.ready()
+        assert schedule.is_wanted_still(step_id, "a")
+        schedule.ledger.interrupted = True
+        assert schedule.is_wanted_still(step_id, "a") is wanted
+        schedule.ledger.interrupted = False
+        schedule.finished(step_id, "a", GOOD)
+
+
 def test_a_pause_loses_its_point_with_an_interrupt() -> None:
     schedule = rolling("ab", pause_s=9.0)
     schedule.ready()
