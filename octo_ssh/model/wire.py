@@ -37,7 +37,8 @@ _NAME = re.compile(rb"[a-z][a-z0-9_.-]{0,63}\Z")
 _END = re.compile(rb"end ([0-9]{1,3})\Z")
 _MAX_MARKER_BYTES = 80
 
-_SUDO_BODY = """exec sudo -H -S -p "[octo-$1] " -u "$2" -- sh -c 'printf "%s sudo\\n" "$1"; exec sh -s' octo "$1\""""
+_SUDO_BODY = """command -v sudo >/dev/null 2>&1 || { echo 'sudo is not installed' >&2; exit 127; }
+exec sudo -H -S -p "[octo-$1] " -u "$2" -- sh -c 'printf "%s sudo\\n" "$1"; exec sh -s' octo "$1\""""
 
 
 def quoted(word: str) -> bytes:

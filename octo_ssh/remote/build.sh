@@ -63,7 +63,8 @@ claim() {
 	foreign) fail "$o_to belongs to somebody else: $o_owner" ;;
 	unreadable) fail "$o_to cannot be read" ;;
 	esac
-	try "$o_to cannot be made" mkdir -p "$o_to/.octo-ssh" "$o_to/releases" "$o_to/shared"
+	try "$o_to cannot be made" mkdir -p "$o_to"
+	try "$o_to cannot be used" mkdir -p "$o_to/.octo-ssh" "$o_to/releases" "$o_to/shared"
 	[ "$o_place" = absent ] || return 0
 	{ owner_text >"$o_to/.octo-ssh/owner.$$"; } 2>/dev/null || fail "$o_to/.octo-ssh cannot be written: is the disk full?"
 	try "$o_to cannot be claimed" mv -f "$o_to/.octo-ssh/owner.$$" "$o_to/.octo-ssh/owner"
