@@ -14,6 +14,7 @@
         │   └── HostKeyRefused  unknown or changed host key
         ├── ConnectionLost      it was there, and went away: outcome unknown
         ├── TargetTimeout       a phase passed its deadline
+        │   └── DeadlinePassed  a program did, and was ended
         └── RemoteError         a program on the target failed or answered nonsense
 """
 
@@ -154,6 +155,10 @@ class ConnectionLost(TargetError):
 
 class TargetTimeout(TargetError):
     """A phase on a target passed its deadline."""
+
+
+class DeadlinePassed(TargetTimeout):
+    """A program ran longer than it was given and was told to end. ``hint``: what may run on there; empty: nothing."""
 
 
 class RemoteError(TargetError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from octo_ssh.errors import ConnectionLost, OctoError
+from octo_ssh.errors import ConnectionLost, OctoError, TargetTimeout
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
@@ -69,7 +69,7 @@ class Engine:
                     return await self._deploy(step, hold, work, voice)
                 case _:
                     assert_never(work)
-        except ConnectionLost as error:
+        except (ConnectionLost, TargetTimeout) as error:  # what came of it was not seen
             return StepEnd(Outcome.UNKNOWN, voice.masked(error.beside(hold.target.name)), tail=voice.tail())
         except OctoError as error:
             return voice.failure(error)

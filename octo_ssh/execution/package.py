@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from octo_ssh.errors import ConnectionLost, OctoError
+from octo_ssh.errors import ConnectionLost, OctoError, TargetTimeout
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
@@ -78,10 +78,10 @@ class Deployment:
         await self.hold.session.act(switch(self.work.to, folder), sudo=await self.hold.sudo(self.work.sudo_user))
 
     async def _failure(self) -> StepEnd | None:
-        """How activating and verifying went wrong; None when all went well. Raises ConnectionLost."""
+        """How activating and verifying went wrong; None when all went well. Raises ConnectionLost, TargetTimeout."""
         try:
             return await self._activate_and_verify()
-        except ConnectionLost:
+        except (ConnectionLost, TargetTimeout):
             raise
         except OctoError as error:  # a secret that cannot be had, say: no release stays that was not activated
             return self.voice.failure(error)

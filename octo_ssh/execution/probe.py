@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from octo_ssh.errors import TargetTimeout
+from octo_ssh.errors import DeadlinePassed
 from octo_ssh.execution.context import StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.script import environment, script_text
@@ -19,7 +19,7 @@ SPARE_S = 15.0
 async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
     """UNCHANGED when it came true in time, else FAILED with the last answer.
 
-    Raises ConnectionLost, RemoteError, SecretError, FileErrors.
+    Raises ConnectionLost, TargetTimeout, RemoteError, SecretError, FileErrors.
     """
     sudo = await hold.sudo(work.sudo_user)
     match work.what:
@@ -41,7 +41,7 @@ async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
     failure = f"{what} within {work.within_s:g} s"
     try:
         result = await hold.session.act(program, sudo=sudo, timeout_s=work.within_s + SPARE_S, on_output=voice.output)
-    except TargetTimeout:
+    except DeadlinePassed:
         return StepEnd(Outcome.FAILED, failure, tail=voice.tail())
     if result.passed:
         voice.tail()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from octo_ssh.config.templates import TemplateProblem, render_late
-from octo_ssh.errors import FileErrors, Problem, TargetTimeout
+from octo_ssh.errors import DeadlinePassed, FileErrors, Problem
 from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
 from octo_ssh.execution.hold import Hold
 from octo_ssh.model.outcomes import Outcome
@@ -20,7 +20,7 @@ from octo_ssh.remote.script import script as script_program
 async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
     """Run it once. CHANGED when it returned 0, else FAILED with its status and last lines.
 
-    Raises ConnectionLost, RemoteError, SecretError, FileErrors.
+    Raises ConnectionLost, TargetTimeout, RemoteError, SecretError, FileErrors.
     """
     env = await asyncio.to_thread(environment, work, voice.context)
     sudo = await hold.sudo(work.sudo_user)
@@ -38,10 +38,9 @@ async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
             timeout_s=work.timeout_s,
             on_output=voice.output,
         )
-    except TargetTimeout:
-        return StepEnd(
-            Outcome.FAILED, f"not done within {work.timeout_s:g} s: its processes were ended", tail=voice.tail()
-        )
+    except DeadlinePassed as error:
+        left = error.hint or "its processes were ended"
+        return StepEnd(Outcome.FAILED, f"not done within {work.timeout_s:g} s: {left}", tail=voice.tail())
     tail = voice.tail()
     if result.status == 0:
         return StepEnd(Outcome.CHANGED, "ran", 0, tail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from octo_ssh.errors import TargetError, TargetTimeout
+from octo_ssh.errors import DeadlinePassed, TargetError
 from octo_ssh.model.events import Emit
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.outcomes import Outcome
@@ -50,8 +50,8 @@ async def run_command(
 
 def _broken(name: str, error: TargetError, output: _Kept, timeout_s: float) -> ExecResult:
     reason = error.beside(name)
-    if isinstance(error, TargetTimeout):
-        reason = f"not done within {timeout_s:g} s: its processes were ended"
+    if isinstance(error, DeadlinePassed):
+        reason = f"not done within {timeout_s:g} s: {error.hint or 'its processes were ended'}"
     return ExecResult(name, outcome_of(error, acted=True), None, output.text, reason)
 
 

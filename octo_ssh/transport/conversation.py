@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from octo_ssh.errors import ConnectionLost, OctoError, RemoteError, StateError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, DeadlinePassed, OctoError, RemoteError, StateError, TargetTimeout
 from octo_ssh.model import wire
 from octo_ssh.model.program import Acting, FileInput, Input, Program, Sudo
 from octo_ssh.model.values import Secret
@@ -82,7 +82,7 @@ async def converse(
                 await talk.whole()
         except TimeoutError:
             ended = await talk.wind_down()
-            raise TargetTimeout(
+            raise DeadlinePassed(
                 f"{target}: {program.name} was not done within {timeout_s:g} s",
                 hint=talk.after_timeout(ended),
             ) from None

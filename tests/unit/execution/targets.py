@@ -1,0 +1,85 @@
+"""A target that a run holds, for the tests of execution: this machine's shell with a home of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from octo_ssh.config.secrets import SecretStore
+from octo_ssh.errors import Position
+from octo_ssh.execution.context import RunContext, RunIdentity
+from octo_ssh.execution.hold import Hold
+from octo_ssh.model.events import Event
+from octo_ssh.model.inventory import Target
+from octo_ssh.model.observed import Baseline
+from octo_ssh.model.program import Acting, Sudo
+from octo_ssh.packages.bundle import Bundles
+from octo_ssh.remote.observe import observe
+from octo_ssh.transport.local import LocalSession
+
+R = TypeVar("R")
+
+
+class Session(LocalSession):
+    """Raises what it is told to before it does anything; by the program's name."""
+
+    def __init__(self, name: str, home: Path) -> None:
+        super().__init__(name, home=str(home))
+        self.breaks: dict[str, list[BaseException]] = {}
+        self.acted: list[str] = []
+
+    async def act(
+        self,
+        program: Acting[R],
+        *,
+        sudo: Sudo | None = None,
+        timeout_s: float = 60.0,
+        on_output: Callable[[bytes], None] | None = None,
+        on_sent: Callable[[int], None] | None = None,
+    ) -> R:
+        self.acted.append(program.name)
+        if self.breaks.get(program.name):
+            raise self.breaks[program.name].pop(0)
+        return await super().act(program, sudo=sudo, timeout_s=timeout_s, on_output=on_output, on_sent=on_sent)
+
+
+@dataclass
+class Stand:
+    """One target, and all that its run tells."""
+
+    hold: Hold
+    session: Session
+    home: Path
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def context(self) -> RunContext:
+        return self.hold.context
+
+    def told(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def lock(self, steps: Iterable[str] = ()) -> None:
+        assert await self.hold.acquire(line={"what": "decided", "due": [*steps]}, baseline=Baseline()) is None
+
+
+async def stand(folder: Path, *, environ: dict[str, str] | None = None) -> Stand:
+    """A target that was observed and is not locked yet."""
+    home = folder / "home"
+    home.mkdir()
+    session, events = Session("web-1", home), list[Event]()
+    context = RunContext(
+        identity=RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box", "2026-01-01"),
+        emit=events.append,
+        now=lambda: "2026-01-01T00:00:00+00:00",
+        secrets=SecretStore(environ or {}),
+        packages={},
+        bundles=Bundles(folder / "bundles"),
+        configured={},
+        run_outcome=lambda: "success",
+    )
+    seen = await session.observe(observe("~/.octo-ssh", "shop", None, []))
+    hold = Hold(context, Target("web-1", Position("inventory.yaml", 1, 1)), session, seen, token="0123abcd")
+    return Stand(hold, session, home, events)

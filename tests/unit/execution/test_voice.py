@@ -1,0 +1,43 @@
+"""What a step says: masked, passed on, and its end kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from octo_ssh.errors import RemoteError
+from octo_ssh.execution.context import TAIL_BYTES, TAIL_LINES, StepVoice
+from octo_ssh.model.events import StepOutput
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.values import EnvSource, SecretRef
+from tests.unit.execution.targets import stand
+from tests.unit.planning.builders import HERE
+
+
+async def test_the_tail_is_the_last_lines_alone(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    voice = StepVoice(target.context, "go", "web-1")
+    voice.output(b"".join(b"line %d\n" % number for number in range(100)))
+    lines = voice.tail().split(b"\n")
+    assert (len(lines), lines[0], lines[-1]) == (TAIL_LINES, b"line 80", b"line 99")
+    voice.listen()
+    assert voice.tail() == b""
+
+
+async def test_one_endless_line_is_cut_in_the_tail_and_passed_on_whole(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    voice = StepVoice(target.context, "go", "web-1")
+    for _ in range(3):
+        voice.output(b"x" * TAIL_BYTES)
+    assert len(voice.tail()) == TAIL_BYTES
+    assert sum(len(event.data) for event in target.told(StepOutput)) == 3 * TAIL_BYTES
+
+
+async def test_a_secret_cut_in_two_is_masked(tmp_path: Path) -> None:
+    target = await stand(tmp_path, environ={"TOKEN": "hunter2hunter2"})
+    target.context.secrets.reveal(SecretRef(EnvSource("TOKEN"), HERE))
+    voice = StepVoice(target.context, "go", "web-1")
+    voice.output(b"a hunter2hun")
+    voice.output(b"ter2 b hunter2")
+    assert voice.tail() == b"a *** b hunter2"
+    end = voice.failure(RemoteError("it said hunter2hunter2"))
+    assert (end.outcome, end.reason) == (Outcome.FAILED, "it said ***")
