@@ -104,6 +104,8 @@ class Progress:
             case PushAdvanced(target, package, sent):
                 if pushing := self.busy.get((target, f"push:{package}")):
                     pushing.sent = sent
+                    if sent >= pushing.total:
+                        pushing.doing, pushing.total = f"lays {package} out", 0
             case PushDone(target, package):
                 self._leave(target, f"push:{package}")
             case StepStarted(step):

@@ -113,6 +113,8 @@ def test_a_push_shows_how_far_it_is() -> None:
     progress.take(events.PushStarted("web-001", "shop", 12_000_000))
     progress.take(events.PushAdvanced("web-001", "shop", 3_000_000))
     assert picture(progress, time)[1] == "     0:00  web-001  receives shop  3.0 MB of 12.0 MB"
+    progress.take(events.PushAdvanced("web-001", "shop", 12_000_000))
+    assert picture(progress, time)[1] == "     0:00  web-001  lays shop out"
 
 
 def drawn(happened: list[Event]) -> tuple[str, str]:
