@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import secrets
 import socket
 from datetime import UTC, datetime
 
@@ -30,7 +29,7 @@ async def apply(
     loaded, run_options, selection = read(request, surroundings)
     began = datetime.now(UTC)
     identity = RunIdentity(
-        run=new_run_id(began, secrets.token_hex(2)),
+        run=new_run_id(began),
         project=loaded.plan.project,
         release=loaded.plan.release,
         environment=loaded.environment,

@@ -101,7 +101,7 @@ TYPED = [
 ]
 
 FILES = [
-    Bad("no inventory", ("inventory.yaml: this file does not exist",), files={"inventory.yaml": None}),
+    Bad("no inventory", ("plan.yaml: there is no inventory 'inventory.yaml'",), files={"inventory.yaml": None}),
     inventory(
         "environments, and none is said",
         "does not say which environment",

@@ -12,8 +12,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +20,9 @@ from typing import Any
 
 import yaml
 
+from tests.integration.commands import Command, shared_starter
 from tests.integration.sshd import Sshd
 
-PROGRAM = Path(sys.executable).parent / "octo-ssh"
 _TIMEOUT_S = 60.0
 _PATIENCE_S = 20.0
 
@@ -92,7 +90,7 @@ class Farm:
     folder: Path
     hosts: dict[str, Sshd]
     env: dict[str, str] = field(default_factory=dict)
-    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+    _running: list[Command] = field(default_factory=list)
 
     @classmethod
     def create(cls, folder: Path, sshds: list[Sshd]) -> Farm:
@@ -156,48 +154,38 @@ class Farm:
         """Any command, to its end."""
         return self.finish(self.start(*words))
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str) -> Command:
         """Any command; ``finish`` waits for its end."""
-        process = subprocess.Popen(
-            [str(PROGRAM), *words],
-            cwd=self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            preexec_fn=_heed_signals,
-        )
+        process = shared_starter().start(words, cwd=self.folder, env=self.env)
         self._running.append(process)
         return process
 
-    def start_apply(self, *words: str) -> subprocess.Popen[str]:
+    def start_apply(self, *words: str) -> Command:
         return self.start("apply", "plan.yaml", "--json", *words)
 
-    def finish(self, process: subprocess.Popen[str]) -> Told:
+    def finish(self, process: Command) -> Told:
         stdout, stderr = process.communicate(timeout=_TIMEOUT_S)
         self._running.remove(process)
         assert "Traceback" not in stderr, stderr
         assert "internal error" not in stderr, stderr
+        assert process.returncode is not None
         return Told(process.returncode, stdout, stderr)
 
-    def until_said(self, process: subprocess.Popen[str], text: str) -> None:
+    def until_said(self, process: Command, text: str) -> None:
         """Read its standard output until a line holds the text; fails when it ends without."""
-        assert process.stdout is not None
         for line in process.stdout:
             if text in line:
                 return
         raise AssertionError(f"never said: {text}")
 
-    def forget(self, process: subprocess.Popen[str]) -> None:
+    def forget(self, process: Command) -> None:
         """The test has seen to its end itself."""
         self._running.remove(process)
 
-    def interrupt(self, process: subprocess.Popen[str], number: int = signal.SIGINT) -> None:
+    def interrupt(self, process: Command, number: int = signal.SIGINT) -> None:
         process.send_signal(number)
 
-    def kill(self, process: subprocess.Popen[str]) -> None:
+    def kill(self, process: Command) -> None:
         """As a power cut of the controller would."""
         process.kill()
         process.communicate(timeout=_TIMEOUT_S)
@@ -248,18 +236,12 @@ class Farm:
         """End what still runs, and leave the sshds as they were found."""
         for process in self._running:
             process.kill()
-            process.communicate()
+            process.communicate(_TIMEOUT_S)
         for sshd in self.hosts.values():
             if sshd.connections() or not _listens(sshd):
                 sshd.restart()
             shutil.rmtree(sshd.home, ignore_errors=True)
             sshd.home.mkdir(mode=0o700)
-
-
-def _heed_signals() -> None:
-    """Whoever starts the tests in the background of a script has them ignored, and octo-ssh leaves it at that."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _listens(sshd: Sshd) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from subprocess import Popen
 
 from tests.integration.farm import Farm, Told, listing, wait_until
 
@@ -18,7 +17,7 @@ STEPS = """
 def _hold(farm: Farm, target: str = "web-2") -> Callable[[], Told]:
     """Another run holds the target until the result is called."""
     farm.write_plan(HOLD, packages="", project="other")
-    process: Popen[str] = farm.start_apply("--limit", target)
+    process = farm.start_apply("--limit", target)
     wait_until((farm.home(target) / "held").exists, "the other run holds its target")
 
     def let_go() -> Told:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.farm import Farm
+from tests.integration.farm import Farm, Told
 
 TOUCH = "- {name: Touch, run: 'touch ~/touched'}"
 
@@ -141,3 +143,20 @@ def test_people_get_plain_lines_and_a_summary(farm: Farm) -> None:
     assert "Deploy shop" in told.stderr
     assert "shop 1.0: 2 changed" in told.stdout
     assert farm.octo("apply", "plan.yaml", "--quiet").stdout == ""
+
+
+def test_the_program_itself_does_the_same_from_a_bare_environment(farm: Farm) -> None:
+    """All else here is started from a process that has loaded it already."""
+    farm.write_plan("- {name: Say, run: 'echo hello'}", packages="")
+    program = Path(sys.executable).with_name("octo-ssh")
+    done = subprocess.run(
+        [program, "apply", "plan.yaml", "--json"],
+        cwd=farm.folder,
+        env=farm.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = Told(done.returncode, done.stdout, done.stderr)
+    assert (told.code, told.stderr, told.output("say", "web-2")) == (0, "", "hello\n")

@@ -22,7 +22,7 @@ NAMES = ("a", "b", "c", "d", "e", "f")
 
 
 def run_id(number: int) -> str:
-    return new_run_id(START + timedelta(minutes=number), "4f9c")
+    return new_run_id(START + timedelta(minutes=number))
 
 
 def create(state: Path, number: int = 0, *, environment: str | None = "staging", project: str = "shop") -> RunRecord:
@@ -36,10 +36,17 @@ def finished_run(state: Path, number: int, outcomes: dict[str, Outcome], **about
         record.append(events.RunEnded(run_id(number), 1, 2.0, results))
 
 
+def test_run_ids_sort_by_time_within_a_second_too() -> None:
+    moments = [START.replace(microsecond=0) + timedelta(microseconds=step * 999) for step in range(0, 3000, 7)]
+    ids = [new_run_id(moment) for moment in moments]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+
+
 def test_run_ids_sort_by_time_and_are_safe_file_names() -> None:
     ids = [run_id(number) for number in range(0, 3000, 7)]
     assert ids == sorted(ids)
-    assert ids[0] == "20261124T070312Z-4f9c"
+    assert ids[0] == "20261124T070312Z-0000"
 
 
 def test_a_record_holds_a_line_an_event_for_the_user_alone(tmp_path: Path) -> None:
