@@ -120,8 +120,8 @@ def test_configured_files_hold_each_targets_values_and_secrets_stay_out_of_the_s
     for name, port in (("web-1", 8000), ("web-2", 9000)):
         path = farm.to(name) / "current/config/app.conf"
         assert path.read_text() == f"port={port} at {name}\npw=hunter2hunter2\n$HOME {{{{ x }}}}\n"
-        # git knows 0644 and 0755: the package's folder does not say more
-        assert stat.S_IMODE(path.stat().st_mode) in (0o600, 0o644)
+        # of a folder, modes are as git sees them, and git knows 0644 and 0755 alone
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
         assert (farm.to(name) / "current/plain").read_text() == "${{ not a template }}"
         for kept in [
             *farm.root(name).glob("store/*"),
@@ -374,13 +374,21 @@ def test_a_current_that_is_no_link_is_not_replaced(farm: Farm) -> None:
     assert (farm.to() / "current/precious").read_text() == "mine"
 
 
-def test_packages_come_from_archives_too(farm: Farm) -> None:
+def test_packages_come_from_archives_too_and_keep_their_modes(farm: Farm) -> None:
     farm.write_release({"bin/app": "x"})
+    farm.write("release/secret.conf", "token=${{ token }}", 0o600)
     shutil.make_archive(str(farm.folder / "shop-1.0"), "gztar", farm.folder / "release")
-    farm.write_plan(DEPLOY, packages="{shop: {file: 'shop-${{ release }}.tar.gz'}}")
+    farm.write("token", "hunter2hunter2")
+    farm.write_plan(
+        "- {name: Deploy, package: shop, configure: [secret.conf]}",
+        packages="{shop: {file: 'shop-${{ release }}.tar.gz'}}",
+        variables={"token": {"secret": {"file": "token"}}},
+    )
     told = farm.apply()
     assert told.code == 0, told.stderr
     assert (farm.to("web-2") / "current/bin/app").read_text() == "x"
+    secret = farm.to("web-2") / "current/secret.conf"
+    assert (secret.read_text(), stat.S_IMODE(secret.stat().st_mode)) == ("token=hunter2hunter2", 0o600)
 
 
 def test_two_projects_live_side_by_side_on_one_target(farm: Farm) -> None:
