@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,7 +57,12 @@ class RunContext:
     """By step id and target."""
     run_outcome: Callable[[], str]
     """``success`` or ``failure``, as it stands: exported as OCTO_RUN_OUTCOME."""
-    interrupted: bool = False
+    interruption: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the first signal."""
+
+    @property
+    def interrupted(self) -> bool:
+        return self.interruption.is_set()
 
 
 @dataclass(frozen=True, slots=True)

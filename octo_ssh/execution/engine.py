@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
@@ -45,7 +46,11 @@ class Engine:
             if end.outcome is not Outcome.FAILED or attempt == retry.times or self.context.interrupted:
                 break
             voice.note(f"{end.reason}; trying again in {retry.delay_s:g} s ({attempt + 1} of {retry.times})")
-            await asyncio.sleep(retry.delay_s)
+            with contextlib.suppress(TimeoutError):
+                # a package step is not cancelled by an interrupt, but need not wait for its next try
+                async with asyncio.timeout(retry.delay_s):
+                    await self.context.interruption.wait()
+                    break
         return end
 
     def stoppable(self, start: Start) -> bool:

@@ -100,7 +100,7 @@ class Run:
     def _interrupt(self, name: str) -> None:
         self.emit(Interrupted(name))
         if self.context is not None:
-            self.context.interrupted = True
+            self.context.interruption.set()
         if self.coordinator is not None:
             self.coordinator.interrupt()
         elif self._work is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 
 from tests.integration.farm import Farm, Told, listing, wait_until
@@ -155,3 +156,43 @@ def test_the_journal_is_one_chain_that_tells_who_did_what(farm: Farm) -> None:
     }
     assert not any((farm.root() / "work").iterdir())
     assert len(listing(farm.root() / "lock")) == 2
+
+
+def test_a_signal_ends_the_waiting_for_a_lock(farm: Farm) -> None:
+    let_go = _hold(farm)
+    farm.write_plan("- {name: Go, run: 'touch ~/went'}", packages="")
+    waiting = farm.start_apply("--lock-wait", "60s")
+    farm.until_said(waiting, '"phase":"lock"')
+    farm.interrupt(waiting)
+    assert farm.finish(waiting).code == 130
+    assert not any(farm.home("web-1").iterdir())
+    assert farm.is_locked("web-2")
+    assert let_go().code == 0
+
+
+def test_a_damaged_memory_is_told_and_never_taken_for_an_empty_one(farm: Farm) -> None:
+    farm.write_release({"version": "1.0"})
+    farm.write_plan(STEPS, max_failures=1)
+    assert farm.apply().code == 0
+    (farm.root() / "state/shop/default.json").write_text('{"format": 1, "release": ')
+    told = farm.apply()
+    assert (told.code, told.ends["web-1"]) == (1, "failed")
+    assert "the target's baseline is damaged" in told.all("target_lost")[0]["reason"]
+    assert (farm.home() / "migrated").read_text() == "1.0\n"
+    (farm.root() / "state/shop/default.json").unlink()
+    told = farm.apply()
+    assert (told.code, told.outcome("deploy")["web-1"]) == (0, "changed")
+
+
+def test_a_journal_line_that_a_power_cut_left_half_written_does_no_harm(farm: Farm) -> None:
+    farm.write_release({"version": "1.0"})
+    farm.write_plan(STEPS)
+    assert farm.apply("--limit", "web-1").code == 0
+    with (farm.root() / "journal.jsonl").open("a") as journal:
+        journal.write('{"v":1,"prev":"0123')
+    farm.write_plan(STEPS, release="1.1")
+    told = farm.apply("--limit", "web-1")
+    assert told.code == 0, told.stderr
+    lines = (farm.root() / "journal.jsonl").read_text().splitlines()
+    assert '{"v":1,"prev":"0123' in lines
+    assert json.loads(lines[-1])["what"] == "run ended"

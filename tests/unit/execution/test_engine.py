@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,17 @@ async def test_a_failure_is_retried_as_often_as_wished(tmp_path: Path) -> None:
 async def test_nothing_is_retried_after_an_interrupt(tmp_path: Path) -> None:
     target = await stand(tmp_path)
     await target.lock(["go"])
-    target.context.interrupted = True
+    target.context.interruption.set()
     await do(target, work("echo x >>tries; exit 1"), retry=Retry(2, 0.0))
+    assert (target.home / "tries").read_text() == "x\n"
+
+
+async def test_an_interrupt_ends_the_wait_before_a_retry(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    asyncio.get_running_loop().call_later(0.5, target.context.interruption.set)
+    end = await asyncio.wait_for(do(target, work("echo x >>tries; exit 1"), retry=Retry(2, 1000.0)), 20)
+    assert end.outcome is Outcome.FAILED
     assert (target.home / "tries").read_text() == "x\n"
 
 
