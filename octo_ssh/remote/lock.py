@@ -10,6 +10,7 @@ from octo_ssh.model.program import Acting, Reply
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.source import body
 
+_NAME_DIGITS = 120
 _MAX_WHO_BYTES = 450
 """What a holder may say of itself; in hexadecimal it is part of a link, which file systems bound at 1,000 bytes."""
 
@@ -158,4 +159,8 @@ def lease_token(token: str) -> str:
 
 
 def _encoded(who: str) -> str:
-    return who.encode("utf-8", "replace")[:_MAX_WHO_BYTES].hex()
+    """In hexadecimal, with a slash now and then: a link to a name that no file system can hold breaks who looks at it
+    (ENAMETOOLONG); one to a path that is not there is an ordinary dangling link.
+    """
+    digits = who.encode("utf-8", "replace")[:_MAX_WHO_BYTES].hex()
+    return "/".join(digits[start : start + _NAME_DIGITS] for start in range(0, len(digits), _NAME_DIGITS))

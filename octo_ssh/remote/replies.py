@@ -108,7 +108,7 @@ def lease(content: bytes) -> tuple[int, Lease | None]:
 def _who(encoded: str) -> str:
     """What the holder wrote of itself; as it stands where it is not in our form."""
     try:
-        return bytes.fromhex(encoded).decode("utf-8", "replace")[:_WHO_BYTES]
+        return bytes.fromhex(encoded.replace("/", "")).decode("utf-8", "replace")[:_WHO_BYTES]
     except ValueError:
         return encoded[:_WHO_BYTES]
 

@@ -18,7 +18,7 @@ from octo_ssh.remote.record import record
 
 from .conftest import Machine
 
-WHO = json.dumps({"user": "jörg", "host": "laptop", "run": "run-1"})
+WHO = json.dumps({"user": "jörg", "host": "laptop", "run": "run-1", "purpose": "apply shop " + "1.4.2-" * 30})
 LINE = journal_line("", {"what": "decided", "text": 'it\'s a "line" with ü and \\'})
 BASELINE = Baseline(release="1.0", packages={"shop": PackageBaseline("/srv/the shop", "1.0", "0" * 64, "f", ("0.9",))})
 
@@ -55,6 +55,14 @@ async def give_back(machine: Machine, epoch: int, token: str = "t1", lines: tupl
 
 async def look(machine: Machine) -> Observed:
     return await machine.session.observe(observe("~/.octo-ssh", "shop", None, ()))
+
+
+async def test_a_lease_is_an_ordinary_dangling_link_to_those_who_look(machine: Machine) -> None:
+    await take(machine)
+    link = machine.home / ".octo-ssh/lock/1"
+    assert len(os.readlink(link)) > 100
+    with pytest.raises(FileNotFoundError):
+        os.stat(link)
 
 
 async def test_a_fresh_target_is_locked_and_remembers(machine: Machine) -> None:
