@@ -6,6 +6,7 @@ controller's time in ISO 8601 UTC.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -124,12 +125,111 @@ class StepEnded:
     """The exit status of what ran, where something did."""
     tail: bytes = b""
     """The last lines of output, for a failure."""
+    ignored: bool = False
+    """A failure that counts nowhere: ``on_failure: ignore``, or a person said so."""
+
+
+class Level(enum.Enum):
+    """How loud a line is that a script marked."""
+
+    VERBOSE = "verbose"
+    HIGHLIGHT = "highlight"
+    WARNING = "warning"
+    WAIT = "wait"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class StepSaid:
+    """A line that a script marked (``octo_highlight``, ``octo_warn``): shown without ``-v``. Masked text."""
+
+    step: str
+    target: str
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """``octo_progress``: 0 to 100, and what for."""
+
+    step: str
+    target: str
+    percent: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSet:
+    """A script gave an output."""
+
+    step: str
+    target: str
+    name: str
+    value: str | None
+    """None: it is secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactKept:
+    """A file of a target was copied here."""
+
+    step: str
+    target: str
+    name: str
+    path: str
+    """On the controller."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step failed on a target, and a person is asked what to do about it: told before the question."""
+
+    step: str
+    target: str
+    reason: str
+    status: int | None = None
+    tail: bytes = b""
+
+
+class Choice(enum.Enum):
+    """What a person may say to a failed step (guided failure)."""
+
+    RETRY = "retry"
+    IGNORE = "ignore"
+    LEAVE_OUT = "leave out"
+    """The target leaves the run; the failure is on no budget."""
+    STOP = "stop"
+    """The run halts."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDecided:
+    """What a person said to it."""
+
+    step: str
+    target: str
+    choice: Choice
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven:
+    """An ``approve`` step or a ``pause: approve`` was answered."""
+
+    step: str
+    given: bool
+    by: str
+    note: str
+    """With ``--approve "NAME=note"``; empty where it was said on the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPaused:
     step: str
-    seconds: float
+    seconds: float | None
+    """None: until somebody says yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +282,13 @@ Event = (
     | StepNote
     | StepOutput
     | StepEnded
+    | StepSaid
+    | StepProgress
+    | OutputSet
+    | ArtifactKept
+    | StepFailed
+    | StepDecided
+    | ApprovalGiven
     | GroupPaused
     | RunHalted
     | Interrupted

@@ -137,6 +137,63 @@ class PackagePlace:
     """Manifests of release folders by folder name, where they are known."""
 
 
+class FileKind(enum.Enum):
+    """What stands at the path of a file step."""
+
+    ABSENT = "absent"
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "link"
+    """A symbolic link: octo-ssh does not follow it."""
+    OTHER = "other"
+    UNREADABLE = "unreadable"
+    """It, or a folder above it, may not be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest:
+    """A file that is to be looked at."""
+
+    step_id: str
+    path: str
+    """Absolute, or relative to the home of whoever looks."""
+    sha256: str = ""
+    """What it should hold: content comes back where it differs. Empty: no content is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSeen:
+    """What a file step found at its path."""
+
+    path: str
+    """Absolute."""
+    kind: FileKind
+    mode: int = 0
+    owner: str = ""
+    """The user's name; its number where it has none."""
+    group: str = ""
+    size: int = 0
+    sha256: str = ""
+    content: bytes | None = None
+    """Its bytes, where asked for, different and small (64 KiB)."""
+    missing_parents: bool = False
+    """The folder it should lie in is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """What systemd says of a unit."""
+
+    systemd: bool
+    """False: the target has no running systemd, and nothing else is known."""
+    load: str = ""
+    """``LoadState``: ``loaded``, ``not-found``, ``masked``, …"""
+    active: str = ""
+    """``ActiveState``: ``active``, ``inactive``, ``failed``, ``activating``, …"""
+    enabled: str = ""
+    """``UnitFileState``: ``enabled``, ``disabled``, ``static``, …; empty where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackageBaseline:
     """What the last success of a package left."""
@@ -163,13 +220,46 @@ class Owed:
     """A consequence whose cause was journaled and which was not seen to happen."""
 
     step: str
-    """The id of the package step."""
+    """The id of the step that owes it."""
     package: str
+    """Empty where the step is no package step."""
     release: str
     what: str
-    """``activate`` or ``verify``."""
+    """``activate``, ``verify``, ``on_change``, ``restart``, or an Octopus script: ``Deploy``, ``PostDeploy``."""
     previous: str | None = None
     """The release folder to go back to when ``verify`` fails; None: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileBaseline:
+    """What the last success of a file step left."""
+
+    path: str
+    """Absolute."""
+    present: bool
+    sha256: str = ""
+    mode: int = 0
+    owner: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBaseline:
+    """What the last success of a service step left. Empty: the step did not say."""
+
+    service: str
+    active: str = ""
+    enabled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutputs:
+    """What a step's last success said with ``octo_set``. Secret values are never written down."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    secret: frozenset[str] = frozenset()
+    """Names of secret outputs."""
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +278,12 @@ class Baseline:
     owed: tuple[Owed, ...] = ()
     due: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By release: ids of steps that a run decided to do and has not done."""
+    files: Mapping[str, FileBaseline] = field(default_factory=dict)
+    """By file step id."""
+    services: Mapping[str, ServiceBaseline] = field(default_factory=dict)
+    """By service step id."""
+    outputs: Mapping[str, StepOutputs] = field(default_factory=dict)
+    """By step id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +298,9 @@ class Observed:
     baseline: Baseline
     packages: Mapping[str, PackagePlace] = field(default_factory=dict)
     """By package step id."""
+    files: Mapping[str, FileSeen] = field(default_factory=dict)
+    """By file step id; those whose path could be told before the run."""
+    services: Mapping[str, ServiceSeen] = field(default_factory=dict)
+    """By service step id; those whose name could be told before the run."""
+    unless: Mapping[str, int] = field(default_factory=dict)
+    """By step id: the exit status of its ``unless``."""

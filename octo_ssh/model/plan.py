@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from octo_ssh.errors import Position
-from octo_ssh.model.values import Expr, Template, Variables
+from octo_ssh.model.values import Expr, SecretRef, Template, Variables
 
 Text = str | Template
+
+CONTROLLER = "controller"
+"""In ``on``: the step runs on the controller. No target may have the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,31 @@ class Retry:
 
     times: int = 0
     delay_s: float = 5.0
+    backoff: float = 1.0
+    """By what the delay grows with each further try."""
+    max_delay_s: float = 3600.0
+
+    def wait_s(self, tries: int) -> float:
+        """How long to wait after so many failed tries (1 or more)."""
+        try:
+            return float(min(self.delay_s * self.backoff ** (tries - 1), self.max_delay_s))
+        except OverflowError:
+            return self.max_delay_s
+
+
+class OnFailure(enum.Enum):
+    """What a step's failure does to the target."""
+
+    FAIL = "fail"
+    IGNORE = "ignore"
+    """It is told, and counts nowhere."""
+
+
+class Rerun(enum.Enum):
+    """Whether a script that has run already runs again."""
+
+    NEVER = "never"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +112,8 @@ class Rolling:
     canary: Budget | None = None
     max_failures: Budget = Budget(count=0)
     pause_s: float = 0.0
+    asks: bool = False
+    """``pause: approve``: somebody is asked after the canary. Only with a canary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +158,21 @@ class PackageStep:
     configure: tuple[str, ...] = ()
     activate: str | None = None
     verify: Probe | None = None
+    settings: tuple[FileSettings, ...] = ()
+    """``configure.set``, in the order of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """Values to set in one structured file of a package (JSON, YAML, .properties)."""
+
+    path: str
+    """A pattern as in ``configure``."""
+    values: Mapping[str, Expr]
+    """By key: names joined by ``:``, list items by number; in .properties the key itself."""
+    position: Position
+    places: Mapping[str, Position] = field(default_factory=dict)
+    """Where each key stands in the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +203,11 @@ class RunStep:
     """Run a script on the target."""
 
     script: InlineScript | FileScript | PackageScript
+    unless: str | None = None
+    """Shell that returns 0 where it is done already."""
+    rerun: Rerun = Rerun.NEVER
+    reboots: bool = False
+    """The machine restarts in this step: it ends when the target is back, under a new boot id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +225,88 @@ class GroupStep:
     rolling: Rolling | None = None
 
 
-StepKind = PackageStep | RunStep | CheckStep | GroupStep
+@dataclass(frozen=True, slots=True)
+class TextContent:
+    """``content:``; may yield secrets."""
+
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateContent:
+    """``template:``; a file beside the plan in which ``${{ … }}`` is filled in. Read at load."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContent:
+    """``source:``; a file beside the plan, byte by byte. Hashed when the run begins, streamed when it is sent."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretContent:
+    """``content:`` with a value that has a source: the file is the secret."""
+
+    ref: SecretRef
+
+
+FileContent = TextContent | TemplateContent | SourceContent | SecretContent
+
+
+@dataclass(frozen=True, slots=True)
+class FileStep:
+    """A file on the target as it should be. ``content`` None: it should not be there (``absent: true``)."""
+
+    path: Text
+    content: FileContent | None
+    mode: int | None = None
+    """None: left as it is; 0644 for a new one, 0600 where it holds a secret."""
+    owner: Text | None = None
+    group: Text | None = None
+    parents: bool = False
+    """Folders above that are missing are made (0755)."""
+    on_change: str | None = None
+    show_diff: bool = True
+    """``diff: false``: content is never shown."""
+
+
+class ServiceState(enum.Enum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class Restart(enum.Enum):
+    """``restart`` of a service step."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    ON_CHANGE = "on_change"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStep:
+    """A systemd unit as it should be."""
+
+    service: Text
+    state: ServiceState | None = None
+    enabled: bool | None = None
+    restart: Restart = Restart.NEVER
+    on_change: tuple[str, ...] = ()
+    """Ids of the steps whose change restarts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveStep:
+    """Somebody says yes, or the run ends here. Asked on the controller."""
+
+    text: Text
+
+
+StepKind = PackageStep | RunStep | CheckStep | FileStep | ServiceStep | ApproveStep | GroupStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +332,15 @@ class Step:
     timeout_s: float = 1800.0
     retry: Retry = Retry()
     max_parallel: int | None = None
+    on_controller: bool = False
+    """``on: controller``, and every approve step. Inside a rolling group: on the controller, once for each target."""
+    environments: tuple[str, ...] = ()
+    """Only in these; empty: in all."""
+    required: bool = False
+    """``--skip-step`` cannot leave it out."""
+    starts_with_previous: bool = False
+    """No barrier between the step before and this one."""
+    on_failure: OnFailure = OnFailure.FAIL
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,26 +32,6 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Program(Generic[R]):
-    """A shell program with its parameters and the way to read its reply.
-
-    ``parse`` raises ValueError for a reply that makes no sense, RemoteError for one that tells of a failure.
-    """
-
-    name: str
-    body: str
-    """Fixed POSIX shell text: the same for every target, so that its digest can be published (SPEC section 9)."""
-    words: tuple[str, ...]
-    """The positional parameters after ``$1``, the nonce. No NUL; 100 kB at most together."""
-    parse: Callable[[Reply], R]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading(Program[R]):
-    """A program that changes nothing on the target."""
-
-
-@dataclass(frozen=True, slots=True)
 class FileInput:
     """A file of the controller whose content is sent: read in pieces as it goes out, never held whole."""
 
@@ -64,11 +44,30 @@ Input = bytes | Secret | FileInput
 
 
 @dataclass(frozen=True, slots=True)
-class Acting(Program[R]):
-    """A program that may change the target."""
+class Program(Generic[R]):
+    """A shell program with its parameters and the way to read its reply.
 
+    ``parse`` raises ValueError for a reply that makes no sense, RemoteError for one that tells of a failure.
+    """
+
+    name: str
+    body: str
+    """Fixed POSIX shell text: the same for every target, so that its digest can be published (SPEC section 9)."""
+    words: tuple[str, ...]
+    """The positional parameters after ``$1``, the nonce. No NUL; 100 kB at most together."""
+    parse: Callable[[Reply], R]
     input: tuple[Input, ...] = field(default=(), repr=False)
     """Sent after the program has said that it is up. Lengths are among the words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Program[R]):
+    """A program that changes nothing on the target; ``input`` holds at most commands of the plan that only look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acting(Program[R]):
+    """A program that may change the target."""
 
 
 @dataclass(frozen=True, slots=True)

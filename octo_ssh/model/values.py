@@ -43,7 +43,33 @@ class CommandSource:
     folder: str
 
 
-SecretSource = EnvSource | FileSource | CommandSource
+@dataclass(frozen=True, slots=True)
+class AgeSource:
+    """A secret that age encrypted: an armored text in the file itself, or a file of its own beside it."""
+
+    text: str | None = None
+    """``-----BEGIN AGE ENCRYPTED FILE-----`` …; None where it is a file."""
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """A secret that a person typed when asked."""
+
+    text: str
+    """The question."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSource:
+    """A secret that a step of this run gave as an output. Never looked up: it is there, or it is not."""
+
+    step: str
+    target: str
+    name: str
+
+
+SecretSource = EnvSource | FileSource | CommandSource | AgeSource | PromptSource | OutputSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +87,12 @@ class SecretRef:
                 return f"file {path}"
             case CommandSource(argv):
                 return f"command {argv[0]}"
+            case AgeSource(path=path):
+                return f"age file {path}" if path else "age"
+            case PromptSource(text):
+                return f"answer to '{text}'"
+            case OutputSource(step, target, name):
+                return f"output {name} of step {step} on {target}"
 
 
 class Secret:
@@ -90,6 +122,18 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """``{prompt: {text: …, default: …, secret: …}}``: a value that a person is asked for. Answered once a run."""
+
+    text: str
+    default: Value
+    has_default: bool
+    secret: bool
+    """The answer is a secret: read without an echo, and a SecretRef from then on."""
+    position: Position = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """What must all match for a scoped value to apply. Empty: everywhere."""
 
@@ -116,7 +160,7 @@ class Scoped:
 
 
 # What a variable may be set to. Lists and maps may hold templates at any depth.
-Expr = Any  # Scalar | Template | SecretRef | Scoped | tuple[Expr, ...] | Mapping[str, Expr]
+Expr = Any  # Scalar | Template | SecretRef | Prompt | Scoped | tuple[Expr, ...] | Mapping[str, Expr]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from octo_ssh.model.manifest import Manifest
+from octo_ssh.model.observed import FileSeen, Owed, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import PackageScript, Step
+from octo_ssh.model.plan import PackageScript, ServiceState, Step
 from octo_ssh.model.values import SecretRef, Template
 
 
 @dataclass(frozen=True, slots=True)
 class LateText:
-    """A template that yields a secret: rendered when the step runs, with the values it needs."""
+    """A template that is rendered when the step runs: it yields a secret, or uses outputs of steps."""
 
     template: Template
     names: Mapping[str, Any]
-    """Every name it may use; ``SecretRef`` where the value is a secret."""
+    """Every name it may use but for ``steps``; ``SecretRef`` where the value is a secret."""
+    after: tuple[str, ...] = ()
+    """Ids of the steps whose outputs it uses."""
 
 
 ScriptValue = str | SecretRef | LateText
+LateWord = str | LateText
+"""Text that may use outputs, and never a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +37,25 @@ class ScriptWork:
     """Its text, or the file of a package that holds it."""
     env: Mapping[str, ScriptValue]
     """Everything that is exported, but for OCTO_RUN_OUTCOME, which only the run knows."""
-    cwd: str | None
-    """None: the run's work folder. Relative: to the login's home."""
+    cwd: LateWord | None
+    """None: the run's work folder. Relative: to the login's home; on the controller, to the plan's folder."""
     release_dirs: Mapping[str, str]
     """By package name: the release folder of this run."""
     sudo_user: str | None
     timeout_s: float
     digest: str
     """What a success is remembered by; empty where nothing is remembered."""
+    reads: tuple[str, ...] = ()
+    """Ids of the steps whose outputs the script names: it gets their secret ones too."""
+    reboots: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HttpWork:
     """Ask a URL on the target."""
 
-    url: str
-    contains: str | None
+    url: LateWord
+    contains: LateWord | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,74 @@ class PackageWork:
     """How many files' contents the target lacks against ``base``."""
     lacking_bytes: int = 0
     """Their size, before compression: what a push sends at most."""
+    conventions: Mapping[str, ScriptWork] = field(default_factory=dict)
+    """Octopus's scripts at the package's root, by name: ``PreDeploy``, ``Deploy``, ``PostDeploy``, ``DeployFailed``."""
+    owes: tuple[Owed, ...] = ()
+    """What a change causes elsewhere (services that restart): written down before the act."""
 
 
-Work = ScriptWork | ProbeWork | PackageWork
+@dataclass(frozen=True, slots=True)
+class FileWork:
+    """Make a file as it should be, or remove it."""
+
+    path: LateWord
+    """Absolute, or relative to the login's home (``~/…`` too)."""
+    wanted: WantedFile | None
+    """None: it should not be there."""
+    owner: LateWord | None
+    group: LateWord | None
+    parents: bool
+    seen: FileSeen | None
+    """None: its path uses outputs, so nobody could look yet."""
+    diff: tuple[str, ...]
+    """Lines of a unified diff, masked; empty where none is to be shown."""
+    on_change: ScriptWork | None
+    owes: tuple[Owed, ...]
+    """``on_change`` and what a change causes elsewhere: written down before the act."""
+    owed: tuple[str, ...]
+    """Consequences that an earlier run left undone: ``on_change``."""
+    sudo_user: str | None
+    changes: bool = True
+    """It differs now, or that cannot be told yet; False: only consequences are due."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A file's content as a target should have it. The bytes are ``late``, or the run holds them."""
+
+    mode: int | None
+    size: int = 0
+    sha256: str = ""
+    holds_secrets: bool = False
+    late: LateText | None = None
+    """Its content uses outputs: known only when the step runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWork:
+    """Bring a systemd unit to its state."""
+
+    service: LateWord
+    state: ServiceState | None
+    enabled: bool | None
+    restart: bool
+    """Restart it, whatever its state. A debt ``restart`` of this step in the baseline restarts it too."""
+    seen: ServiceSeen | None
+    """None: its name uses outputs, so nobody could look yet."""
+    owes: tuple[Owed, ...]
+    sudo_user: str | None
+    digest: str = ""
+    """What a success of ``restart: always`` is remembered by; empty where nothing is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveWork:
+    """Ask somebody on the controller."""
+
+    text: LateWord
+
+
+Work = ScriptWork | ProbeWork | PackageWork | FileWork | ServiceWork | ApproveWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +187,11 @@ class Planned:
     standby: bool = False
     """The work is carried out only if the target fails before: a ``when: failure`` step, or a ``when: always`` step
     that is not due by itself. ``outcome`` is what comes of it when the target stays well."""
+    conditions: tuple[LateText, ...] = ()
+    """``when`` templates that use outputs, of the step and the groups around it: where one is false when its turn
+    comes, the step is skipped."""
+    after: tuple[str, ...] = ()
+    """Ids of due steps whose outputs it uses: what comes of it is known only after them."""
 
     @property
     def due(self) -> bool:
@@ -130,6 +208,8 @@ class Window:
     """0: none."""
     max_failures: int
     pause_s: float
+    asks: bool = False
+    """Somebody is asked after the canary; there is one then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +218,8 @@ class PlannedStep:
 
     step: Step
     targets: tuple[str, ...]
-    """In inventory order. A ``once`` step has one at most."""
+    """In inventory order. A ``once`` step has one at most; one on the controller outside rolling groups has
+    ``CONTROLLER``."""
     planned: Mapping[str, Planned]
     """By target; empty for a group."""
     children: tuple[PlannedStep, ...] = ()
@@ -170,6 +251,7 @@ class RunPlan:
     def changing(self) -> tuple[str, ...]:
         """The targets that will be locked: some step is due there. Work on standby alone locks nothing."""
         busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.due}
+        # CONTROLLER is none of ``targets``: nothing is locked there.
         return tuple(name for name in self.targets if name in busy)
 
     def walk(self) -> tuple[PlannedStep, ...]:

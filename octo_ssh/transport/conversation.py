@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from octo_ssh.errors import ConnectionLost, DeadlinePassed, OctoError, RemoteError, StateError, TargetTimeout
 from octo_ssh.model import wire
-from octo_ssh.model.program import Acting, FileInput, Input, Program, Sudo
+from octo_ssh.model.program import FileInput, Input, Program, Sudo
 from octo_ssh.model.values import Secret
 
 R = TypeVar("R")
@@ -133,7 +133,7 @@ class _Conversation(Generic[R]):
                 f"{self._target}: {'sudo and ' if self._sudo else ''}the shell did not answer within "
                 f"{START_TIMEOUT_S:g} s{self._last_words()}"
             ) from None
-        if isinstance(self._program, Acting) and self._program.input:
+        if self._program.input:
             sending = asyncio.create_task(self._send(self._program.input))
             self._tasks.append(sending)
             sending.add_done_callback(self._sent)
