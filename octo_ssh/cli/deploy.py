@@ -116,7 +116,7 @@ def apply(
         person = person_at(terminal, view)
         done = operation.apply(
             request,
-            ApplyOptions(confirm=person.confirm if person else None, yes=yes, lock_wait_s=wait_s, command=typed),
+            ApplyOptions(person=person, yes=yes, lock_wait_s=wait_s, command=typed),
             emit=view.emit,
             make_connector=connector_maker(person),
             surroundings=Surroundings.of_user(),

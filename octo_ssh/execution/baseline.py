@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+from octo_ssh.model.observed import (
+    Baseline,
+    Done,
+    FileBaseline,
+    Owed,
+    PackageBaseline,
+    ServiceBaseline,
+    StepOutputs,
+)
 
 
 def decided(baseline: Baseline, release: str | None, steps: tuple[str, ...]) -> Baseline:
@@ -33,12 +41,49 @@ def _with_due(baseline: Baseline, key: str, steps: tuple[str, ...]) -> Baseline:
     return replace(baseline, due=due)
 
 
-def script_succeeded(baseline: Baseline, *, step: str, digest: str, release: str | None, run: str) -> Baseline:
-    """A run step ended well. Without a digest (a runbook) nothing is remembered of it."""
+def script_succeeded(
+    baseline: Baseline, *, step: str, digest: str, release: str | None, run: str, outputs: StepOutputs | None = None
+) -> Baseline:
+    """A run step ended well. Without a digest (a runbook) only its outputs are remembered."""
     after = settled(baseline, step)
+    others = {name: said for name, said in after.outputs.items() if name != step}
+    after = replace(after, outputs=others if outputs is None else {**others, step: outputs})
     if not digest:
         return after
     return replace(after, done={**after.done, digest: Done(step, release or "", run)})
+
+
+def owing(baseline: Baseline, debts: tuple[Owed, ...]) -> Baseline:
+    """An act is about to happen that causes ``debts``."""
+    old = tuple(debt for debt in baseline.owed if all((debt.step, debt.what) != (new.step, new.what) for new in debts))
+    return replace(baseline, owed=(*old, *debts))
+
+
+def owes(baseline: Baseline, *, step: str, what: str) -> bool:
+    """A consequence of the step is still to happen."""
+    return any((debt.step, debt.what) == (step, what) for debt in baseline.owed)
+
+
+def file_succeeded(baseline: Baseline, *, step: str, state: FileBaseline) -> Baseline:
+    """A file step ended well, its own consequences included."""
+    after = settled(baseline, step)
+    return replace(
+        after,
+        files={**after.files, step: state},
+        owed=tuple(debt for debt in after.owed if debt.step != step),
+    )
+
+
+def service_succeeded(
+    baseline: Baseline, *, step: str, state: ServiceBaseline, digest: str, release: str | None, run: str
+) -> Baseline:
+    """A service step ended well: whatever it owed was done."""
+    after = script_succeeded(baseline, step=step, digest=digest, release=release, run=run)
+    return replace(
+        after,
+        services={**after.services, step: state},
+        owed=tuple(debt for debt in after.owed if debt.step != step),
+    )
 
 
 def check_ended(baseline: Baseline, *, step: str, passed: bool) -> Baseline:

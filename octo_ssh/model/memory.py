@@ -6,13 +6,22 @@ the line before it.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from octo_ssh.errors import RemoteError
-from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+from octo_ssh.model.observed import (
+    Baseline,
+    Done,
+    FileBaseline,
+    Owed,
+    PackageBaseline,
+    ServiceBaseline,
+    StepOutputs,
+)
 
 BASELINE_FORMAT = 1
 JOURNAL_VERSION = 1
@@ -53,6 +62,12 @@ def baseline_text(baseline: Baseline) -> bytes:
                 for owed in baseline.owed
             ],
             "due": {release: list(steps) for release, steps in baseline.due.items()},
+            "files": {step: _fields(file) for step, file in baseline.files.items()},
+            "services": {step: _fields(service) for step, service in baseline.services.items()},
+            "outputs": {
+                step: {"values": dict(said.values), "secret": sorted(said.secret), "release": said.release}
+                for step, said in baseline.outputs.items()
+            },
         }
     )
 
@@ -80,6 +95,10 @@ def parse_baseline(text: bytes) -> Baseline:
             passed_checks=frozenset(_texts(data["passed_checks"])),
             owed=tuple(map(_owed, data["owed"])),
             due=_each(data["due"], _texts),
+            # Baselines of octo-ssh 0.1 have none of these.
+            files=_each(data.get("files", {}), _file),
+            services=_each(data.get("services", {}), _service),
+            outputs=_each(data.get("outputs", {}), _outputs),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RemoteError(
@@ -98,6 +117,10 @@ def line_sha256(line: bytes) -> str:
     return hashlib.sha256(line.removesuffix(b"\n")).hexdigest()
 
 
+def _fields(value: FileBaseline | ServiceBaseline) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
 def _dumped(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data, separators=(",", ":")).encode("ascii")
 
@@ -109,6 +132,24 @@ def _package(data: Mapping[str, Any]) -> PackageBaseline:
         manifest_sha256=_text(data["manifest"]),
         fingerprint=_text(data["fingerprint"]),
         history=_texts(data["history"]),
+    )
+
+
+def _file(data: Mapping[str, Any]) -> FileBaseline:
+    present, mode = data["present"], data["mode"]
+    if not isinstance(present, bool) or not isinstance(mode, int):
+        raise ValueError("a file of the baseline is damaged")
+    texts = {name: _text(data[name]) for name in ("path", "sha256", "owner", "group")}
+    return FileBaseline(present=present, mode=mode, **texts)
+
+
+def _service(data: Mapping[str, Any]) -> ServiceBaseline:
+    return ServiceBaseline(*(_text(data[name]) for name in ("service", "active", "enabled")))
+
+
+def _outputs(data: Mapping[str, Any]) -> StepOutputs:
+    return StepOutputs(
+        values=_each(data["values"], _text), secret=frozenset(_texts(data["secret"])), release=_text(data["release"])
     )
 
 

@@ -48,6 +48,8 @@ class ScriptWork:
     reads: tuple[str, ...] = ()
     """Ids of the steps whose outputs the script names: it gets their secret ones too."""
     reboots: bool = False
+    is_convention: bool = False
+    """One of Octopus's scripts in a package: a shell runs it, whatever its mode."""
 
 
 @dataclass(frozen=True, slots=True)

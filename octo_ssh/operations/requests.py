@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from octo_ssh.model.values import Value
+from octo_ssh.model.values import Secret, Value
+
+
+class Asker(Protocol):
+    """A person on a terminal. One question at a time: later ones wait."""
+
+    async def confirm(self, question: str) -> bool: ...
+
+    async def ask(self, question: str, *, echo: bool) -> Secret | None:
+        """What was typed; None for Ctrl-D."""
+        ...
+
+    async def choose(self, question: str, choices: Sequence[str]) -> str:
+        """One of ``choices``; Ctrl-D is the last of them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +74,12 @@ class Surroundings:
 class ApplyOptions:
     """How to apply, beside what to apply."""
 
-    confirm: Callable[[str], Awaitable[bool]] | None = None
-    """Asks a person on a terminal; None: nobody is there."""
+    person: Asker | None = None
+    """None: nobody is there."""
+    guided: bool = False
+    """``--guided``: a person is asked what to do about a failed step. An environment may want it too."""
+    approvals: Mapping[str, str] = field(default_factory=dict)
+    """``--approve``: by the name or id of what is approved, the note."""
     yes: bool = False
     """``--yes``: an environment's ``confirm`` is answered."""
     lock_wait_s: float = 0.0

@@ -131,12 +131,14 @@ class Run:
         if environment is None or not environment.confirm or self.options.yes:
             return
         what = f"{plan.project} {plan.release}" if plan.release else plan.project
-        if self.options.confirm is None:
+        if self.options.person is None:
             raise Refused(
                 f"{environment.name} asks for a confirmation, and nobody is here to give it",
                 hint="nothing was changed; with --yes it counts as given",
             )
-        if not await self.options.confirm(f"Apply {what} to {len(plan.changing)} targets of {environment.name}?"):
+        if not await self.options.person.confirm(
+            f"Apply {what} to {len(plan.changing)} targets of {environment.name}?"
+        ):
             raise Refused(f"not confirmed: {what} was not applied to {environment.name}")
 
     def _new_context(self, prepared: Prepared) -> RunContext:
