@@ -36,7 +36,10 @@ _STYLES = {
     Tone.TITLE: "bold",
     Tone.GOOD: "green",
     Tone.CHANGE: "yellow",
+    Tone.WARNING: "bold yellow",
     Tone.BAD: "red",
+    Tone.ERROR: "bold red",
+    Tone.HIGHLIGHT: "cyan",
     Tone.FAINT: "dim",
 }
 
@@ -60,7 +63,7 @@ class LiveView:
         self._clock = clock
         self._guard = threading.Lock()  # rich draws from a thread of its own
         self._progress = Progress(clock)
-        self._narrator = Narrator(self._say, verbose=verbose)
+        self._narrator = Narrator(self._say, verbose=verbose, progress_marks=())
         self._paused = False
         self._held: list[tuple[str, Tone]] = []
         self._live = self._new_live()
@@ -71,7 +74,7 @@ class LiveView:
         self._narrator.emit(event)  # not under the guard: rich holds a lock of its own while it draws
         if isinstance(event, RunEnded):
             self._live.stop()
-            self._result.lines(summary(event, self._narrator.title))
+            self._result.lines(summary(event, self._narrator.story))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -174,8 +177,9 @@ def _failures(progress: Progress, *, most: int) -> list[tuple[str, Tone]]:
 def _busy(one: Busy, now: float, name_width: int) -> str:
     name = set_cell_size(clean_line(one.target), name_width)
     sent = f"  {size(one.sent)} of {size(one.total)}" if one.total else ""
+    far = f"  {one.percent}%" if one.percent is not None else ""
     last = f"  {one.last_line}" if one.last_line else ""
-    return f"  {clock_face(now - one.since):>7}  {name}  {one.doing}{sent}{last}"
+    return f"  {clock_face(now - one.since):>7}  {name}  {one.doing}{sent}{far}{last}"
 
 
 def _name_width(shown: list[Busy]) -> int:

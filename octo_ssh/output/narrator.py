@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from octo_ssh.model.events import (
+    ApprovalGiven,
+    ArtifactKept,
+    Choice,
     Event,
     GroupPaused,
     Interrupted,
+    Level,
+    OutputSet,
     PackageReady,
     PhaseStarted,
     PlanMade,
@@ -23,9 +29,13 @@ from octo_ssh.model.events import (
     RunHalted,
     RunStarted,
     StepBegan,
+    StepDecided,
     StepEnded,
+    StepFailed,
     StepNote,
     StepOutput,
+    StepProgress,
+    StepSaid,
     StepStarted,
     TargetConnected,
     TargetLost,
@@ -34,45 +44,60 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.output.outline import Outline
 from octo_ssh.output.plan_view import totals
 from octo_ssh.output.printer import Say, Tone, tone_of
-from octo_ssh.output.summary import named
+from octo_ssh.output.story import Story
+from octo_ssh.output.summary import approval_line, named, why
 from octo_ssh.output.text import Lines, clean_line, last_lines
-from octo_ssh.output.words import amount, duration, fold, natural, size, span
+from octo_ssh.output.words import amount, duration, fold, natural, size, span, whom
 
 FOLD_ABOVE = 12
 """A step with more targets than this is told folded."""
 TAIL_LINES = 20
+SAID_AT_MOST = 100
+"""Different lines that wait for a step's end; more are told at once."""
+PROGRESS_MARKS = (25, 50, 75, 100)
+"""A log tells of a step's progress on a target when it passes one of these."""
 
 
 @dataclass(slots=True)
 class _Tally:
-    """The good ends of a step that were not told yet, and how many ends there were."""
+    """What a step brought that was not told yet, and how many ends there were."""
 
     ends: int = 0
     alike: dict[tuple[Outcome, str], list[str]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    said: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
 
 
 class Narrator:
-    """Turns events into lines. ``say`` gets them; ``verbose`` adds notes, and what steps print."""
+    """Turns events into lines. ``say`` gets them; ``verbose`` adds notes, outputs, and what steps print."""
 
-    def __init__(self, say: Say, *, verbose: bool) -> None:
+    def __init__(self, say: Say, *, verbose: bool, progress_marks: tuple[int, ...] = PROGRESS_MARKS) -> None:
         self._say = say
         self._verbose = verbose
-        self._outline = Outline()
+        self._marks = progress_marks
         self._tallies: dict[str, _Tally] = {}
         self._output: dict[tuple[str, str], Lines] = {}
+        self._reached: dict[tuple[str, str], int] = {}
+        """By step and target: the progress that was told last."""
+        self._asked: set[tuple[str, str]] = set()
+        """Steps and targets whose failure was told before somebody was asked about it."""
         self._pushed: list[tuple[str, int]] = []
         self._heading = ""
         """The step that the last title named."""
         self._plan_told = ""
-        self.title = ""
+        self.story = Story()
+
+    @property
+    def _outline(self) -> Outline:
+        return self.story.outline
 
     def emit(self, event: Event) -> None:
         """Tell of the event, or remember it for later. ``RunEnded`` only brings what is still untold."""
+        self.story.take(event)
         match event:
             case RunStarted():
-                self.title = run_title(event)
-                self._say(f"{self.title}: {amount(len(event.targets), 'target')}, run {event.run}", Tone.TITLE)
+                told = f"{self.story.title}: {amount(len(event.targets), 'target')}, run {event.run}"
+                self._say(told, Tone.TITLE)
             case PhaseStarted(phase):
                 self._flush_pushed()
                 self._flush_all()
@@ -88,27 +113,11 @@ class Narrator:
                 for line in event.hint.splitlines():
                     self._say(f"      {line}", Tone.BAD)
             case PlanMade(plan):
-                self._outline = Outline.of(plan)
                 if (told := totals(plan)) != self._plan_told:  # made again after a second look, with the same result
                     self._plan_told = told
                     self._say(told, Tone.TITLE)
             case PushDone(target, _, sent):
                 self._pushed.append((target, sent))
-            case StepStarted(step):
-                self._flush_other(step)
-                self._heading = step
-                self._say(self._outline.name(step), Tone.TITLE)
-            case StepNote(step, target, text):
-                if self._verbose:
-                    self._say(f"  {target}  {clean_line(text)}", Tone.FAINT)
-            case StepOutput(step, target, data):
-                if self._verbose:
-                    lines = self._output.setdefault((step, target), Lines())
-                    self._tell_output(target, lines.feed(data))
-            case StepEnded():
-                self._ended(event)
-            case GroupPaused(step, seconds):
-                self._say(f"  {self._outline.name(step)}: waiting {span(seconds)}", Tone.FAINT)
             case RunHalted(reason):
                 self._flush_all()
                 self._say(f"halted: {clean_line(reason)}", Tone.BAD)
@@ -116,8 +125,91 @@ class Narrator:
                 self._say(f"{signal}: nothing new is started; what runs is ended. Once more leaves at once.", Tone.BAD)
             case RunEnded():
                 self._flush_all()
+            case GroupPaused(step, seconds):
+                self._say(f"  {self._outline.name(step)}: {waiting(seconds)}", Tone.FAINT)
+            case ApprovalGiven(step):
+                answer = approval_line(event, self._outline.name(step))
+                self._say(answer.text, answer.tone)
             case TargetConnected() | PushStarted() | PushAdvanced() | StepBegan():
                 pass  # moments between two lines: the live view shows them
+            case _:
+                self._step(event)
+
+    def _step(
+        self,
+        event: StepStarted
+        | StepNote
+        | StepOutput
+        | StepSaid
+        | StepProgress
+        | OutputSet
+        | ArtifactKept
+        | StepFailed
+        | StepDecided
+        | StepEnded,
+    ) -> None:
+        match event:
+            case StepStarted(step):
+                self._flush_other(step)
+                self._heading = step
+                self._say(self._outline.name(step), Tone.TITLE)
+            case StepNote(step, target, text):
+                self._add(f"  {whom(target)}  {clean_line(text)}")
+            case StepOutput(step, target, data):
+                if self._verbose:
+                    lines = self._output.setdefault((step, target), Lines())
+                    self._tell_output(target, lines.feed(data))
+            case StepSaid():
+                self._said(event)
+            case StepProgress():
+                self._progressed(event)
+            case OutputSet(step, target, name, value):
+                given = "(secret)" if value is None else clean_line(value)
+                self._add(f"  {whom(target)}  output {clean_line(name)} = {given}")
+            case ArtifactKept(step, target, name, path, count):
+                self._add(f"  {whom(target)}  kept {clean_line(name)} ({size(count)}): {clean_line(path)}")
+            case StepFailed(step, target, reason, status, tail):
+                self._asked.add((step, target))
+                self._tell_failure(StepEnded(step, target, Outcome.FAILED, reason, 0.0, status, tail), took="")
+            case StepDecided(step, target, choice, by):
+                if choice is Choice.RETRY:
+                    self._asked.discard((step, target))
+                said_by = f", by {clean_line(by)}" if by else ""
+                self._say(f"      {self._outline.name(step)}, {whom(target)}: {choice.value}{said_by}", Tone.TITLE)
+            case StepEnded():
+                self._ended(event)
+            case _:
+                assert_never(event)
+
+    def _add(self, text: str) -> None:
+        """A line for those who asked for more."""
+        if self._verbose:
+            self._say(text, Tone.FAINT)
+
+    def _said(self, event: StepSaid) -> None:
+        """Where targets are many, what they say alike is told once, at the step's end."""
+        if event.level is Level.VERBOSE:
+            self._add(f"  {whom(event.target)}  {clean_line(event.text)}")
+        elif self._outline.targets(event.step) <= FOLD_ABOVE:
+            self._tell_said(event.level, clean_line(event.text), [event.target])
+        else:
+            tally = self._tallies.setdefault(event.step, _Tally())
+            tally.said.setdefault((event.level, clean_line(event.text)), []).append(event.target)
+            if len(tally.said) >= SAID_AT_MOST:
+                self._flush_said(tally)
+
+    def _tell_said(self, level: Level, text: str, targets: list[str]) -> None:
+        mark = f"{level.value}: " if level in (Level.WARNING, Level.ERROR) else ""
+        self._say(f"  {named(dict.fromkeys(targets))}  {mark}{text}", _TONES[level])
+
+    def _progressed(self, event: StepProgress) -> None:
+        passed = max((mark for mark in self._marks if mark <= event.percent), default=0)
+        key = event.step, event.target
+        few = self._outline.targets(event.step) <= FOLD_ABOVE
+        if passed > self._reached.get(key, 0) and (few or self._verbose):
+            self._reached[key] = passed
+            text = f"  {clean_line(event.text)}" if event.text else ""
+            self._say(f"  {whom(event.target)}  {event.percent}%{text}", Tone.FAINT)
 
     def _ended(self, event: StepEnded) -> None:
         left = self._output.pop((event.step, event.target), None)
@@ -127,7 +219,7 @@ class Narrator:
         tally.ends += 1
         few = self._outline.targets(event.step) <= FOLD_ABOVE
         if not event.outcome.is_good:
-            self._tell_failure(event)
+            self._tell_failure(event, took=f"  {duration(event.seconds)}")
         elif event.outcome is Outcome.CHANGED and few:
             self._tell_end(event)
         else:
@@ -138,21 +230,22 @@ class Narrator:
 
     def _tell_end(self, event: StepEnded) -> None:
         reason = f"  {clean_line(event.reason)}" if event.reason else ""
-        text = f"  {event.outcome.value:<11}  {event.target}{self._in_group(event.step)}{reason}"
+        text = f"  {event.outcome.value:<11}  {whom(event.target)}{self._in_group(event.step)}{reason}"
         self._say(f"{text}  {duration(event.seconds)}", tone_of(event.outcome))
 
     def _in_group(self, step: str) -> str:
         """The step's name, where the steps of a group run at once and the last title is another's."""
         return "" if self._heading == step or self._outline.top(step) == step else f"  {self._outline.name(step)}"
 
-    def _tell_failure(self, event: StepEnded) -> None:
-        reason = clean_line(event.reason)
-        if event.status is not None and "exit status" not in reason:
-            reason = f"{reason} (exit status {event.status})" if reason else f"exit status {event.status}"
+    def _tell_failure(self, event: StepEnded, *, took: str) -> None:
+        """Its last lines too, unless they were shown to whoever was asked about it."""
+        outcome = f"{event.outcome.value}, ignored" if event.ignored else event.outcome.value
         name = self._outline.name(event.step)  # always: the quiet view has no titles
-        text = f"  {event.outcome.value:<11}  {event.target}  {name}: {reason}  {duration(event.seconds)}"
-        self._say(text, Tone.BAD)
-        for line in last_lines(event.tail, TAIL_LINES):
+        tone = Tone.WARNING if event.ignored else Tone.BAD
+        self._say(f"  {outcome:<11}  {whom(event.target)}  {name}: {why(event)}{took}", tone)
+        key = event.step, event.target
+        shown = bool(took) and key in self._asked
+        for line in () if shown else last_lines(event.tail, TAIL_LINES):
             self._say(f"      │ {line}")
 
     def _tell_output(self, target: str, lines: list[str]) -> None:
@@ -172,14 +265,20 @@ class Narrator:
 
     def _flush(self, step: str) -> None:
         tally = self._tallies.pop(step)
+        self._flush_said(tally)
         total = len(tally.seconds)
         for (outcome, reason), names in tally.alike.items():
             targets = self._in_order(names)
-            why = f"  {reason}" if reason else ""
+            told = f"  {reason}" if reason else ""
             who = f"{amount(len(targets), 'target')}: {fold(targets)}" if len(targets) > 2 else fold(targets)
-            self._say(f"  {outcome.value:<11}  {who}{self._in_group(step)}{why}", tone_of(outcome))
+            self._say(f"  {outcome.value:<11}  {who}{self._in_group(step)}{told}", tone_of(outcome))
         if total > FOLD_ABOVE:
             self._say(f"               {duration(min(tally.seconds))} to {duration(max(tally.seconds))}", Tone.FAINT)
+
+    def _flush_said(self, tally: _Tally) -> None:
+        for (level, text), names in tally.said.items():
+            self._tell_said(level, text, names)
+        tally.said.clear()
 
     def _in_order(self, names: Iterable[str]) -> list[str]:
         """They end in any order, and only neighbours fold."""
@@ -193,12 +292,18 @@ class Narrator:
             self._pushed.clear()
 
 
-def run_title(event: RunStarted) -> str:
-    """``shop 1.4.2 → staging``."""
-    what = f"{event.project} {event.release}" if event.release else event.project
-    return f"{what} → {event.environment}" if event.environment else what
+def waiting(seconds: float | None) -> str:
+    """What a paused group waits for."""
+    return "waiting for an approval" if seconds is None else f"waiting {span(seconds)}"
 
 
+_TONES = {
+    Level.VERBOSE: Tone.FAINT,
+    Level.HIGHLIGHT: Tone.HIGHLIGHT,
+    Level.WARNING: Tone.WARNING,
+    Level.WAIT: Tone.FAINT,
+    Level.ERROR: Tone.ERROR,
+}
 _PHASES = {
     "acquire": "reading packages",
     "connect": "connecting",

@@ -25,7 +25,7 @@ class PlainView:
     def emit(self, event: Event) -> None:
         self._narrator.emit(event)
         if isinstance(event, RunEnded):
-            self._result.lines(summary(event, self._narrator.title))
+            self._result.lines(summary(event, self._narrator.story))
 
     @contextmanager
     def paused(self) -> Iterator[None]:

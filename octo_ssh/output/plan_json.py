@@ -8,11 +8,26 @@ from __future__ import annotations
 from collections import Counter
 from typing import assert_never
 
-from octo_ssh.model.plan import CheckStep, GroupStep, PackageStep, RunStep, Step
+from octo_ssh.model.observed import FileSeen
+from octo_ssh.model.plan import (
+    ApproveStep,
+    CheckStep,
+    FileStep,
+    GroupStep,
+    PackageScript,
+    PackageStep,
+    RunStep,
+    ServiceStep,
+    Step,
+    When,
+)
 from octo_ssh.model.values import SecretRef
 from octo_ssh.model.work import (
+    ApproveWork,
+    FileWork,
     HttpWork,
     LateText,
+    LateWord,
     PackageWork,
     Planned,
     PlannedStep,
@@ -20,9 +35,12 @@ from octo_ssh.model.work import (
     RunPlan,
     ScriptValue,
     ScriptWork,
+    ServiceWork,
+    WantedFile,
     Work,
 )
 from octo_ssh.output.document import Document, plain_data
+from octo_ssh.output.text import clean
 
 FORMAT = 1
 
@@ -39,6 +57,7 @@ def plan_document(plan: RunPlan) -> Document:
             "targets": plan.targets,
             "changing": plan.changing,
             "unreachable": plan.unreachable,
+            "broken": plan.broken,
             "max_failures": plan.max_failures,
             "skip_unreachable": plan.skip_unreachable,
             "outcomes": outcomes,
@@ -56,6 +75,12 @@ def step_kind(step: Step) -> str:
             return "run"
         case CheckStep():
             return "check"
+        case FileStep():
+            return "file"
+        case ServiceStep():
+            return "service"
+        case ApproveStep():
+            return "approve"
         case GroupStep():
             return "steps"
         case _:
@@ -69,6 +94,11 @@ def _step(step: PlannedStep) -> Document:
             "name": step.step.name,
             "kind": step_kind(step.step),
             "once": step.step.once,
+            "when": step.step.when.value if isinstance(step.step.when, When) else step.step.when.text,
+            "on_controller": step.step.on_controller,
+            "starts_with_previous": step.step.starts_with_previous,
+            "required": step.step.required,
+            "on_failure": step.step.on_failure,
             "max_parallel": step.max_parallel,
             "rolling": step.window,
             "targets": step.targets,
@@ -80,7 +110,15 @@ def _step(step: PlannedStep) -> Document:
 
 
 def _planned(planned: Planned) -> Document:
-    document: Document = plain_data({"outcome": planned.outcome, "reason": planned.reason})
+    document: Document = plain_data(
+        {
+            "outcome": planned.outcome,
+            "reason": planned.reason,
+            "standby": planned.standby,
+            "after": planned.after,
+            "conditions": [_word(condition) for condition in planned.conditions],
+        }
+    )
     document["work"] = None if planned.work is None else _work(planned.work)
     return document
 
@@ -93,6 +131,12 @@ def _work(work: Work) -> Document:
             return {"kind": "script", **_script(work)}
         case ProbeWork():
             return {"kind": "probe", **_probe(work)}
+        case FileWork():
+            return _file(work)
+        case ServiceWork():
+            return _service(work)
+        case ApproveWork(text):
+            return {"kind": "approve", "text": _word(text)}
         case _:
             assert_never(work)
 
@@ -100,26 +144,42 @@ def _work(work: Work) -> Document:
 def _script(work: ScriptWork) -> Document:
     document: Document = plain_data(
         {
+            "script": _script_name(work),
             "as": work.sudo_user,
-            "cwd": work.cwd,
+            "cwd": _word(work.cwd),
             "timeout_s": work.timeout_s,
             "digest": work.digest,
             "variables": sorted(name for name, value in work.env.items() if not _is_secret(value)),
             "secrets": sorted(name for name, value in work.env.items() if _is_secret(value)),
+            "reads": work.reads,
+            "reboots": work.reboots,
         }
     )
     return document
+
+
+def _script_name(work: ScriptWork) -> str | None:
+    """``package:path``; None where its text stands in the plan or beside it."""
+    return f"{work.script.package}:{work.script.path}" if isinstance(work.script, PackageScript) else None
 
 
 def _is_secret(value: ScriptValue) -> bool:
     return isinstance(value, (SecretRef, LateText))
 
 
+def _word(word: LateWord | None) -> str | Document | None:
+    """A text; one that is known only when the step runs is its template and the steps whose outputs it uses."""
+    if isinstance(word, LateText):
+        late: Document = plain_data({"template": word.template, "after": word.after})
+        return late
+    return None if word is None else clean(word)
+
+
 def _probe(work: ProbeWork) -> Document:
     times: Document = plain_data({"as": work.sudo_user, "within_s": work.within_s, "every_s": work.every_s})
     match work.what:
-        case HttpWork():
-            return {**times, "http": plain_data(work.what)}
+        case HttpWork(url, contains):
+            return {**times, "http": {"url": _word(url), "contains": _word(contains)}}
         case script:
             return {**times, "command": _script(script)}
 
@@ -145,6 +205,7 @@ def _package(work: PackageWork) -> Document:
             "keep": work.keep,
             "as": work.sudo_user,
             "owed": work.owed,
+            "owes": work.owes,
             "repaired": work.repaired,
             "extra": work.extra,
         }
@@ -153,4 +214,77 @@ def _package(work: PackageWork) -> Document:
         **document,
         "activate": None if work.activate is None else _script(work.activate),
         "verify": None if work.verify is None else _probe(work.verify),
+        "conventions": {name: _script(script) for name, script in work.conventions.items()},
     }
+
+
+def _file(work: FileWork) -> Document:
+    document: Document = plain_data(
+        {
+            "kind": "file",
+            "path": _word(work.path),
+            "changes": work.changes,
+            "owner": _word(work.owner),
+            "group": _word(work.group),
+            "parents": work.parents,
+            "diff": work.diff,
+            "as": work.sudo_user,
+            "owes": work.owes,
+            "owed": work.owed,
+        }
+    )
+    return {
+        **document,
+        "wanted": None if work.wanted is None else _wanted(work.wanted),
+        "seen": None if work.seen is None else _seen(work.seen),
+        "on_change": None if work.on_change is None else _script(work.on_change),
+    }
+
+
+def _wanted(wanted: WantedFile) -> Document:
+    late = wanted.late is not None
+    document: Document = plain_data(
+        {
+            "mode": _mode(wanted.mode),
+            "size": None if late else wanted.size,
+            "sha256": None if late or wanted.holds_secrets else wanted.sha256,  # a short secret's digest can be guessed
+            "holds_secrets": wanted.holds_secrets,
+            "after": wanted.late.after if wanted.late else (),
+        }
+    )
+    return document
+
+
+def _seen(seen: FileSeen) -> Document:
+    """Never its content: the diff tells of it, as far as it may be told."""
+    document: Document = plain_data(
+        {
+            "path": seen.path,
+            "kind": seen.kind,
+            "mode": _mode(seen.mode),
+            "owner": seen.owner,
+            "group": seen.group,
+            "size": seen.size,
+        }
+    )
+    return document
+
+
+def _mode(mode: int | None) -> str | None:
+    return None if mode is None else f"{mode:04o}"
+
+
+def _service(work: ServiceWork) -> Document:
+    document: Document = plain_data(
+        {
+            "kind": "service",
+            "service": _word(work.service),
+            "state": work.state,
+            "enabled": work.enabled,
+            "restart": work.restart,
+            "seen": work.seen,
+            "as": work.sudo_user,
+            "owes": work.owes,
+        }
+    )
+    return document

@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar, assert_never
+from dataclasses import dataclass
+from typing import TypeVar
 
-from octo_ssh.model.manifest import Kind
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.work import HttpWork, PackageWork, Planned, PlannedStep, ProbeWork, RunPlan, ScriptWork, Window
+from octo_ssh.model.plan import CONTROLLER, ApproveStep, OnFailure, Step
+from octo_ssh.model.work import PackageWork, Planned, PlannedStep, RunPlan, Window
+from octo_ssh.output.outline import Outline
+from octo_ssh.output.plan_details import details
 from octo_ssh.output.printer import Line, Tone, tone_of
 from octo_ssh.output.summary import WORST_FIRST, named
 from octo_ssh.output.text import clean_line
-from octo_ssh.output.words import amount, listed, size, span
+from octo_ssh.output.words import amount, size, span
 
 S = TypeVar("S")
-NAMED_ENTRIES = 5
+DETAIL_LINES = 60
+"""More lines than this below a step's targets are cut: the rest of a long diff."""
 
 
-def plan_view(plan: RunPlan) -> tuple[Line, ...]:
-    """What ``plan`` prints."""
-    steps = (line for step in plan.steps for line in _step(step, "", plan.unreachable))
+def plan_view(plan: RunPlan, *, verbose: bool = False) -> tuple[Line, ...]:
+    """What ``plan`` prints; ``verbose`` shows every diff to its end."""
+    page = _Page(Outline.of(plan), plan.unreachable, None if verbose else DETAIL_LINES)
+    steps = (line for step in plan.steps for line in _step(step, "", page))
     return (*_head(plan), *steps, Line(""), *_foot(plan))
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What every step's paragraph needs to know."""
+
+    outline: Outline
+    told: Mapping[str, str]
+    """Why targets were not reached, which stands above all steps and is not said again."""
+    most: int | None
+    """Lines of detail; None: all."""
+
+
+def here(plan: RunPlan) -> int:
+    """How many steps are due on the controller, which is none of the targets."""
+    return sum(planned.due for step in plan.walk() for name, planned in step.planned.items() if name == CONTROLLER)
 
 
 def totals(plan: RunPlan) -> str:
     """One line: how many targets change, how many do not, how many were not reached, what is sent at most."""
     changing = len(plan.changing)
     still = len(plan.targets) - changing - sum(name in plan.targets for name in plan.unreachable)
-    if not changing and not plan.unreachable:
+    on_controller = here(plan)
+    if not changing and not plan.unreachable and not on_controller:
         return f"plan: nothing to do on {amount(still, 'target')}"
-    parts = [f"{amount(changing, 'target')} to change" if changing else "nothing to do"]
+    parts = [f"{amount(changing, 'target')} to change"] if changing else []
+    if on_controller:
+        parts.append(f"{amount(on_controller, 'step')} on the {CONTROLLER}")
+    if not parts:
+        parts.append("nothing to do")
     if still:
         parts.append(f"{still:,} unchanged")
     if plan.unreachable:
@@ -53,28 +79,44 @@ def _foot(plan: RunPlan) -> Iterator[Line]:
     yield Line(totals(plan), Tone.TITLE if plan.changing else Tone.GOOD)
 
 
-def _step(step: PlannedStep, indent: str, told: Mapping[str, str]) -> Iterator[Line]:
-    """``told``: why targets were not reached, which stands above all steps and is not said again."""
+def _step(step: PlannedStep, indent: str, page: _Page) -> Iterator[Line]:
     yield Line("")
-    yield Line(f"{indent}{step.step.name}{_manner(step)}", Tone.TITLE)
+    manner = ", ".join(_manner(step))
+    yield Line(f"{indent}{step.step.name}{f'  ({manner})' if manner else ''}", Tone.TITLE)
     order = {outcome: place for place, outcome in enumerate(reversed(WORST_FIRST))}
-    groups = _grouped({name: _shape(planned, told.get(name)) for name, planned in step.planned.items()})
-    for (outcome, reason, details), names in sorted(groups, key=lambda row: order[row[0][0]], reverse=True):
+    groups = _grouped({name: _shape(planned, step.step, name, page) for name, planned in step.planned.items()})
+    for (outcome, reason, below), names in sorted(groups, key=lambda row: order[row[0][0]], reverse=True):
         why = f"  {reason}" if reason else ""
         yield Line(f"{indent}  {outcome.value:<11}  {named(names)}{why}", tone_of(outcome))
-        for detail in details:
-            yield Line(f"{indent}               {detail}", Tone.FAINT)
+        for line in _cut(below, page.most):
+            yield Line(f"{indent}               {line.text}", line.tone)
     if not step.targets:
         yield Line(f"{indent}  no target", Tone.FAINT)
     for child in step.children:
-        yield from _step(child, indent + "  ", told)
+        yield from _step(child, indent + "  ", page)
 
 
-def _manner(step: PlannedStep) -> str:
-    """How a step goes over its targets, where that is not simply all at once."""
+def _cut(lines: tuple[Line, ...], most: int | None) -> Iterator[Line]:
+    if most is None or len(lines) <= most:
+        yield from lines
+        return
+    yield from lines[:most]
+    yield Line(f"… {len(lines) - most:,} more lines: -v shows them", Tone.FAINT)
+
+
+def _manner(step: PlannedStep) -> Iterator[str]:
+    """How a step goes over its targets, where that is not simply all at once; what its failure does."""
     if step.window is not None:
-        return f"  ({_window(step.window)})"
-    return "  (once)" if step.step.once else ""
+        yield _window(step.window)
+    if step.step.once:
+        yield "once"
+    if step.step.on_controller and not isinstance(step.step.kind, ApproveStep):
+        each = "" if step.targets in ((CONTROLLER,), ()) else ", once for each target"
+        yield f"on the {CONTROLLER}{each}"
+    if step.step.starts_with_previous:
+        yield "with the step before"
+    if step.step.on_failure is OnFailure.IGNORE:
+        yield "a failure is ignored"
 
 
 def _window(window: Window) -> str:
@@ -85,54 +127,15 @@ def _window(window: Window) -> str:
         parts.append(f"up to {amount(window.max_failures, 'failure')}")
     if window.pause_s:
         parts.append(f"{span(window.pause_s)} between")
+    if window.asks:
+        parts.append("asks after the canary")
     return ", ".join(parts)
 
 
-def _shape(planned: Planned, told: str | None) -> tuple[Outcome, str, tuple[str, ...]]:
+def _shape(planned: Planned, step: Step, target: str, page: _Page) -> tuple[Outcome, str, tuple[Line, ...]]:
     """What must be the same for two targets to share a line."""
-    reason = "" if planned.reason == told else clean_line(planned.reason)
-    return planned.outcome, reason, tuple(map(clean_line, _details(planned)))
-
-
-def _details(planned: Planned) -> Iterator[str]:
-    match planned.work:
-        case None:
-            return
-        case PackageWork() as work:
-            yield from _package(work)
-        case ScriptWork() as work:
-            if work.sudo_user:
-                yield f"as {work.sudo_user}"
-        case ProbeWork() as work:
-            yield _probe(work)
-        case _:
-            assert_never(planned.work)
-
-
-def _package(work: PackageWork) -> Iterator[str]:
-    """What the reason does not say: it names what is repaired, extra or owed."""
-    files = sum(entry.kind is Kind.FILE for entry in work.manifest.entries.values())
-    if work.build:
-        whole = f"{amount(files, 'file')}, {size(work.manifest.bytes)}"
-        lacks_some = 0 < work.lacking_files < files
-        sent = f"; lacks {amount(work.lacking_files, 'file')}, {size(work.lacking_bytes)}" if lacks_some else ""
-        yield f"{work.to}/releases/{work.folder}: {whole}{sent}"
-    if work.switch:
-        yield f"current: {work.previous or 'nothing'} → {work.folder}"
-    consequences = [what for what, wanted in (("activate", work.activate), ("verify", work.verify)) if wanted]
-    if consequences:
-        yield f"then {' and '.join(consequences)}"
-    if work.seeds:
-        yield f"shared, filled from the package: {listed(work.seeds, NAMED_ENTRIES)}"
-
-
-def _probe(work: ProbeWork) -> str:
-    match work.what:
-        case HttpWork(url, contains):
-            holding = f" holding {contains!r}" if contains else ""
-            return f"{url}{holding}, within {span(work.within_s)}"
-        case ScriptWork():
-            return f"a command, within {span(work.within_s)}"
+    reason = "" if planned.reason == page.told.get(target) else clean_line(planned.reason)
+    return planned.outcome, reason, tuple(details(planned, step, page.outline))
 
 
 def _packages(plan: RunPlan) -> Iterator[PackageWork]:

@@ -20,7 +20,10 @@ class Tone(enum.Enum):
     TITLE = "1"
     GOOD = "32"
     CHANGE = "33"
+    WARNING = "1;33"
     BAD = "31"
+    ERROR = "1;31"
+    HIGHLIGHT = "36"
     FAINT = "2"
 
 

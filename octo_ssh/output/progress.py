@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from octo_ssh.model.events import (
+    ApprovalGiven,
+    ArtifactKept,
     Event,
     GroupPaused,
     Interrupted,
+    OutputSet,
     PackageReady,
     PhaseStarted,
     PlanMade,
@@ -19,18 +22,22 @@ from octo_ssh.model.events import (
     RunHalted,
     RunStarted,
     StepBegan,
+    StepDecided,
     StepEnded,
+    StepFailed,
     StepNote,
     StepOutput,
+    StepProgress,
+    StepSaid,
     StepStarted,
     TargetConnected,
     TargetLost,
 )
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.output.narrator import run_title
+from octo_ssh.output.narrator import waiting
 from octo_ssh.output.outline import Outline
+from octo_ssh.output.story import run_title
 from octo_ssh.output.text import Lines, clean_line
-from octo_ssh.output.words import span
 
 Clock = Callable[[], float]
 
@@ -45,6 +52,8 @@ class Busy:
     last_line: str = ""
     sent: int = 0
     total: int = 0
+    percent: int | None = None
+    """How far its script says that it is."""
     lines: Lines = field(default_factory=Lines)
 
 
@@ -113,24 +122,23 @@ class Progress:
                 self.notice = ""
             case StepBegan(step, target):
                 self.busy[target, step] = Busy(target, self._outline.name(step), self._clock())
-            case StepNote(step, target, text):
-                if running := self.busy.get((target, step)):
-                    running.last_line = clean_line(text)
-            case StepOutput(step, target, data):
-                if running := self.busy.get((target, step)):
-                    told = [line for line in map(clean_line, running.lines.feed(data)) if line]
-                    running.last_line = told[-1] if told else running.last_line
+            case StepNote() | StepSaid() | StepOutput() | StepProgress() | StepFailed() | StepDecided():
+                if running := self.busy.get((event.target, event.step)):
+                    _advance(running, event)
             case StepEnded():
                 self._leave(event.target, event.step)
-                if not event.outcome.is_good:
+                if not event.outcome.is_good and not event.ignored:
                     self.bad.append(Bad(event.target, event.outcome, self._failure(event)))
             case GroupPaused(step, seconds):
-                self.notice = f"{self._outline.name(step)}: waiting {span(seconds)} before the next"
+                before = "" if seconds is None else " before the next"
+                self.notice = f"{self._outline.name(step)}: {waiting(seconds)}{before}"
+            case ApprovalGiven():
+                self.notice = ""
             case RunHalted(reason):
                 self.notice = f"halted: {clean_line(reason)}"
             case Interrupted(signal):
                 self.notice = f"{signal}: ending what runs; once more leaves at once"
-            case PackageReady() | RunEnded():
+            case PackageReady() | OutputSet() | ArtifactKept() | RunEnded():
                 pass  # lines above the live view tell of these
 
     _expected = 0
@@ -162,3 +170,20 @@ class Progress:
     def _failure(self, event: StepEnded) -> str:
         reason = clean_line(event.reason)
         return f"{self._outline.name(event.step)}: {reason}" if reason else self._outline.name(event.step)
+
+
+def _advance(running: Busy, event: StepNote | StepSaid | StepOutput | StepProgress | StepFailed | StepDecided) -> None:
+    """What a target's line says of the step that runs there."""
+    match event:
+        case StepNote(text=text) | StepSaid(text=text):
+            running.last_line = clean_line(text)
+        case StepOutput(data=data):
+            told = [line for line in map(clean_line, running.lines.feed(data)) if line]
+            running.last_line = told[-1] if told else running.last_line
+        case StepProgress(percent=percent, text=text):
+            running.percent = percent
+            running.last_line = clean_line(text) or running.last_line
+        case StepFailed():
+            running.last_line = "failed: somebody is asked what to do"
+        case StepDecided(choice=choice):
+            running.percent, running.last_line = None, choice.value

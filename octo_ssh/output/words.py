@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from octo_ssh.model.plan import CONTROLLER
+
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)\Z", re.DOTALL)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _UNITS = ("kB", "MB", "GB", "TB")
@@ -85,13 +87,18 @@ def fold(names: Iterable[str]) -> str:
     The order is kept; names are folded where they stand beside each other.
     """
     runs: list[_Run] = []
-    for name in names:
+    for name in map(whom, names):
         if runs and _follows(runs[-1].last, name):
             runs[-1].last = name
             runs[-1].count += 1
         else:
             runs.append(_Run(name, name))
     return ", ".join(map(_folded, runs))
+
+
+def whom(target: str) -> str:
+    """A target's name in a line; the controller is told as what it is."""
+    return f"on the {CONTROLLER}" if target == CONTROLLER else target
 
 
 def _folded(run: _Run) -> str:

@@ -40,6 +40,7 @@ def test_fields_become_plain_data() -> None:
         "seconds": 1.235,
         "status": 7,
         "tail": "red\ufffd",
+        "ignored": False,
     }
 
 
@@ -86,7 +87,7 @@ def test_a_plan_is_one_document_with_its_groups() -> None:
     document = rich_plan()
     assert json.loads(json.dumps(document)) == document
     group = document["steps"][0]  # type: ignore[index]
-    assert group["rolling"] == {"size": 1, "canary": 1, "max_failures": 0, "pause_s": 30.0}
+    assert group["rolling"] == {"size": 1, "canary": 1, "max_failures": 0, "pause_s": 30.0, "asks": False}
     planned = group["steps"][0]["planned"]["web-001"]
     assert planned["outcome"] == "changed"
     assert planned["work"]["lacking_bytes"] == 700

@@ -225,4 +225,4 @@ def test_a_run_goes_on_when_nobody_reads_any_more() -> None:
         for event in (STARTED, ended(Outcome.CHANGED)):
             view.emit(event)
         view.emit(STARTED)
-        assert view._narrator.title == "shop 1.4.2 → staging"
+        assert view._narrator.story.title == "shop 1.4.2 → staging"

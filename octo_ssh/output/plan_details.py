@@ -1,0 +1,206 @@
+"""What a run's plan says of one step on one target, below the line that names them: one function a kind of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from octo_ssh.model.manifest import Kind
+from octo_ssh.model.observed import FileKind, FileSeen, Owed
+from octo_ssh.model.plan import PackageStep, ServiceState, Step
+from octo_ssh.model.work import (
+    ApproveWork,
+    FileWork,
+    HttpWork,
+    LateText,
+    LateWord,
+    PackageWork,
+    Planned,
+    ProbeWork,
+    ScriptWork,
+    ServiceWork,
+    WantedFile,
+)
+from octo_ssh.output.outline import Outline
+from octo_ssh.output.printer import Line, Tone
+from octo_ssh.output.text import clean, clean_line
+from octo_ssh.output.words import amount, listed, size, span
+
+NAMED_ENTRIES = 5
+
+
+def details(planned: Planned, step: Step, outline: Outline) -> Iterator[Line]:
+    """Clean lines, to be indented."""
+    for text in _work(planned, step, outline):
+        yield Line(clean_line(text), Tone.FAINT)
+    if planned.after:
+        yield Line(f"decided after {_steps(planned.after, outline)}", Tone.FAINT)
+    for condition in planned.conditions:
+        yield Line(f"only if {clean_line(condition.template.text)}, {_after(condition, outline)}", Tone.FAINT)
+    if isinstance(planned.work, FileWork):
+        yield from diff_lines(planned.work.diff)
+
+
+def diff_lines(diff: tuple[str, ...]) -> Iterator[Line]:
+    """A unified diff in colours. Its two first lines are its head; ``---`` further down is content."""
+    for number, raw in enumerate(diff):
+        ended = raw.rstrip("\n")
+        shown = f"{ended[:-1]}␍" if ended.endswith("\r") else ended  # a change of line ends must be seen
+        for text in clean(shown).split("\n"):
+            yield Line(text, Tone.FAINT if number < 2 and raw.startswith(("---", "+++")) else _diff_tone(raw))
+
+
+def word(text: LateWord) -> str:
+    """What is known of a text before the run: itself, or the template that will make it."""
+    return text.template.text if isinstance(text, LateText) else text
+
+
+def _diff_tone(line: str) -> Tone:
+    match line[:1]:
+        case "+":
+            return Tone.GOOD
+        case "-":
+            return Tone.BAD
+        case "@":
+            return Tone.FAINT
+        case _:
+            return Tone.PLAIN
+
+
+def _work(planned: Planned, step: Step, outline: Outline) -> Iterator[str]:
+    match planned.work:
+        case None:
+            return
+        case PackageWork() as work:
+            yield from _package(work, step, outline)
+        case ScriptWork() as work:
+            yield from _as(work.sudo_user)
+            if work.reboots:
+                yield "the machine restarts in it"
+        case ProbeWork() as work:
+            yield _probe(work)
+        case FileWork() as work:
+            yield from _file(work, outline)
+        case ServiceWork() as work:
+            yield from _service(work)
+        case ApproveWork(text):
+            yield f"asks: {word(text)}"
+        case _:
+            assert_never(planned.work)
+
+
+def _package(work: PackageWork, step: Step, outline: Outline) -> Iterator[str]:
+    """What the reason does not say: it names what is repaired, extra or owed."""
+    files = sum(entry.kind is Kind.FILE for entry in work.manifest.entries.values())
+    if work.build:
+        whole = f"{amount(files, 'file')}, {size(work.manifest.bytes)}"
+        lacks_some = 0 < work.lacking_files < files
+        sent = f"; lacks {amount(work.lacking_files, 'file')}, {size(work.lacking_bytes)}" if lacks_some else ""
+        yield f"{work.to}/releases/{work.folder}: {whole}{sent}"
+        if isinstance(step.kind, PackageStep):
+            for settings in step.kind.settings:
+                yield f"sets {listed(list(settings.values), NAMED_ENTRIES)} in {settings.path}"
+    if work.switch:
+        yield f"current: {work.previous or 'nothing'} → {work.folder}"
+    consequences = [what for what, wanted in (("activate", work.activate), ("verify", work.verify)) if wanted]
+    if consequences:
+        yield f"then {' and '.join(consequences)}"
+    if work.conventions:
+        yield f"runs its {listed([f'{name}.sh' for name in work.conventions], NAMED_ENTRIES)}"
+    yield from _restarts(work.owes, outline)
+    if work.seeds:
+        yield f"shared, filled from the package: {listed(work.seeds, NAMED_ENTRIES)}"
+
+
+def _file(work: FileWork, outline: Outline) -> Iterator[str]:
+    yield f"{word(work.path)}: {_file_change(work)}"
+    yield from _as(work.sudo_user)
+    if work.on_change is not None:
+        yield "then on_change"
+    yield from _restarts(work.owes, outline)
+
+
+def _file_change(work: FileWork) -> str:
+    """``new, 312 B, mode 0644``, ``content, mode 0600 → 0640``, ``removed``."""
+    if not work.changes:
+        return "as it should be"
+    seen, wanted = work.seen, work.wanted
+    if seen is None:
+        return "removed, if it is there" if wanted is None else "seen to when its path is known"
+    if wanted is None:
+        return f"removed ({size(seen.size)})"
+    if seen.kind is FileKind.ABSENT:
+        return ", ".join(_new_file(work, wanted, seen))
+    return ", ".join(_changed_file(work, wanted, seen)) or "looked at again when its content is known"
+
+
+def _new_file(work: FileWork, wanted: WantedFile, seen: FileSeen) -> Iterator[str]:
+    yield "new" if wanted.late else f"new, {size(wanted.size)}"
+    if wanted.mode is not None:
+        yield f"mode {wanted.mode:04o}"
+    for what, owner in (("owner", work.owner), ("group", work.group)):
+        if owner is not None:
+            yield f"{what} {word(owner)}"
+    if seen.missing_parents and work.parents:
+        yield "with the folders above it"
+
+
+def _changed_file(work: FileWork, wanted: WantedFile, seen: FileSeen) -> Iterator[str]:
+    if wanted.late is None and wanted.sha256 != seen.sha256:
+        yield f"content ({size(seen.size)} → {size(wanted.size)})"
+    if wanted.mode is not None and wanted.mode != seen.mode:
+        yield f"mode {seen.mode:04o} → {wanted.mode:04o}"
+    for what, owner, before in (("owner", work.owner, seen.owner), ("group", work.group, seen.group)):
+        if owner is not None and word(owner) != before:
+            yield f"{what} {before} → {word(owner)}"
+
+
+def _service(work: ServiceWork) -> Iterator[str]:
+    yield f"{word(work.service)}: {', '.join(_service_acts(work)) or 'restarted where it is owed'}"
+    yield from _as(work.sudo_user)
+
+
+def _service_acts(work: ServiceWork) -> Iterator[str]:
+    """What is done to the unit; where nobody could look yet, what it should be."""
+    seen = work.seen
+    if seen is None:
+        yield "seen to when its name is known"
+        return
+    runs = seen.active in ("active", "reloading")
+    if work.enabled is not None and work.enabled != (seen.enabled == "enabled"):
+        yield f"{'enable' if work.enabled else 'disable'} (is {seen.enabled or 'not enabled'})"
+    if work.state is ServiceState.STOPPED and seen.active != "inactive":
+        yield f"stop (is {seen.active})"
+    elif work.state is ServiceState.RUNNING and not runs:
+        yield f"start (is {seen.active})"
+    elif work.restart:
+        yield "restart"
+
+
+def _probe(work: ProbeWork) -> str:
+    match work.what:
+        case HttpWork(url, contains):
+            holding = f" holding {word(contains)!r}" if contains else ""
+            return f"{word(url)}{holding}, within {span(work.within_s)}"
+        case ScriptWork():
+            return f"a command, within {span(work.within_s)}"
+
+
+def _as(user: str | None) -> Iterator[str]:
+    if user:
+        yield f"as {user}"
+
+
+def _restarts(owes: tuple[Owed, ...], outline: Outline) -> Iterator[str]:
+    """Services that restart because of it."""
+    steps = tuple(dict.fromkeys(debt.step for debt in owes if debt.what == "restart"))
+    if steps:
+        yield f"{_steps(steps, outline)} restarts then"
+
+
+def _after(late: LateText, outline: Outline) -> str:
+    return f"known after {_steps(late.after, outline)}" if late.after else "known when it runs"
+
+
+def _steps(ids: tuple[str, ...], outline: Outline) -> str:
+    return " and ".join(f"'{clean_line(outline.name(step))}'" for step in ids)

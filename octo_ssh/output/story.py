@@ -1,0 +1,55 @@
+"""What a run's events add up to beside its results: approvals, failures that counted nowhere, what was kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from octo_ssh.model.events import (
+    ApprovalGiven,
+    ArtifactKept,
+    Event,
+    PlanMade,
+    RunStarted,
+    StepEnded,
+)
+from octo_ssh.model.plan import CONTROLLER
+from octo_ssh.output.outline import Outline
+
+
+@dataclass(slots=True)
+class Story:
+    """Follows a run for its summary."""
+
+    title: str = ""
+    """``shop 1.4.2 → staging``."""
+    outline: Outline = field(default_factory=Outline)
+    ignored: list[StepEnded] = field(default_factory=list)
+    """Failures under ``on_failure: ignore``, or that a person ignored."""
+    here: dict[str, StepEnded] = field(default_factory=dict)
+    """By step: ends on the controller that were not good and count."""
+    approvals: list[ApprovalGiven] = field(default_factory=list)
+    artifacts: list[ArtifactKept] = field(default_factory=list)
+
+    def take(self, event: Event) -> None:
+        """Learn of an event."""
+        match event:
+            case RunStarted():
+                self.title = run_title(event)
+            case PlanMade(plan):
+                self.outline = Outline.of(plan)
+            case StepEnded(ignored=True):
+                self.ignored.append(event)
+            case StepEnded(step, target=target, outcome=outcome) if target == CONTROLLER and not outcome.is_good:
+                self.here[step] = event
+            case ApprovalGiven():
+                self.approvals.append(event)
+            case ArtifactKept():
+                self.artifacts.append(event)
+            case _:
+                pass  # the other views of a run tell of these
+
+
+def run_title(event: RunStarted) -> str:
+    """``shop 1.4.2 → staging``."""
+    what = f"{event.project} {event.release}" if event.release else event.project
+    return f"{what} → {event.environment}" if event.environment else what
