@@ -50,6 +50,8 @@ class ScriptWork:
     reboots: bool = False
     is_convention: bool = False
     """One of Octopus's scripts in a package: a shell runs it, whatever its mode."""
+    owes: tuple[Owed, ...] = ()
+    """What a run step causes elsewhere (services that restart): written down before it runs."""
 
 
 @dataclass(frozen=True, slots=True)
