@@ -10,7 +10,7 @@ This module imports jinja2: import it inside functions only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, wraps
@@ -28,7 +28,9 @@ from jinja2.visitor import NodeTransformer
 
 from octo_ssh.config import bounded
 from octo_ssh.config.bounded import BoundError, Budget
+from octo_ssh.config.pieces import TemplateProblem
 from octo_ssh.config.problems import nearest
+from octo_ssh.config.uses import Output, Uses, uses
 from octo_ssh.model.values import SecretRef
 
 SOURCE_LIMIT = 4000
@@ -64,11 +66,10 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression. ``vars_keys``: the keys of ``vars`` it names; None when it may use any."""
+    """A compiled expression."""
 
     source: str
-    names: frozenset[str]
-    vars_keys: frozenset[str] | None
+    uses: Uses
     run: TemplateExpression
 
 
@@ -87,6 +88,43 @@ class LazyMap(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._inner)
+
+
+class Outputs(Mapping[str, Any]):
+    """The outputs of a step, or what leads to them: every key an item, no method in the way."""
+
+    def __init__(self, inner: Mapping[str, Any], whose: str = "") -> None:
+        self._inner = inner
+        self._whose = whose
+
+    def __getitem__(self, key: str) -> Any:
+        return self._inner[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inner)
+
+    def __len__(self) -> int:
+        return len(self._inner)
+
+    def why_missing(self, name: str) -> str:
+        more = nearest(name, self) if self else ": it gave none at all"
+        return f"{self._whose} gave no output '{name}'{more}"
+
+
+def open_outputs(wanted: Iterable[Output], steps: Mapping[str, Any], open_value: Callable[[Any], Any]) -> Outputs:
+    """``steps`` with the outputs that are wanted, as far as they are there. ``steps``: ``late.StepOutputs``."""
+    found: dict[str, dict[str, Any]] = {}
+    for use in wanted:
+        given = steps.get(use.step, {})
+        values = given.get("output", {}) if use.target is None else given.get("outputs", {}).get(use.target, {})
+        own = found.setdefault(use.step, {"output": Outputs({}), "outputs": {}})
+        whose = f"the step '{use.step}'" + ("" if use.target is None else f" on {use.target}")
+        outputs = Outputs(LazyMap(values, open_value), whose)
+        if use.target is None:
+            own["output"] = outputs
+        else:
+            own["outputs"][use.target] = outputs
+    return Outputs({step: Outputs({**own, "outputs": Outputs(own["outputs"])}) for step, own in found.items()})
 
 
 _budget: ContextVar[Budget] = ContextVar("budget of the running expression")
@@ -154,6 +192,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         try:
             return obj[key]
         except (TypeError, LookupError):
+            if isinstance(obj, Outputs):
+                return StrictUndefined(hint=obj.why_missing(str(key)), name=str(key))
             if _budget.get().is_secret:
                 return StrictUndefined(hint=f"there is no such item in this {_kind(obj)}")
             known = [str(name) for name in obj] if isinstance(obj, Mapping) else []
@@ -185,6 +225,8 @@ def _range(*args: int) -> list[int]:
 
 
 _GLOBALS: Mapping[str, Any] = {"range": _range, "dict": dict}
+FUNCTIONS = frozenset(_GLOBALS)
+"""Names that expressions may call."""
 
 
 def _kind(value: Any) -> str:
@@ -236,10 +278,17 @@ def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         _spend(data)
         if name not in _PASS_SECRETS and any(map(_holds_secret, data)):
             raise SecretUsed
+        if name == _CONCAT:
+            list(map(_require, args[0]))
         result = function(*args, **kwargs)
         return result if isinstance(result, Sealed | jinja2.Undefined) else _settled(result)
 
     return guarded
+
+
+def _require(value: Any) -> None:
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises, and says what is undefined
 
 
 def _holds_secret(value: Any) -> bool:
@@ -280,8 +329,7 @@ def compile_expression(source: str) -> Expression:
             raise ExpressionError(f"unexpected {parser.stream.current.value!r} in {_shown(source)}")
         if any(_is_infinite(node) for node in [tree, *tree.find_all(nodes.Const)]):
             raise ExpressionError(f"{_shown(source)} holds a number that is too large")
-        names = frozenset(node.name for node in [tree, *tree.find_all(nodes.Name)] if isinstance(node, nodes.Name))
-        vars_keys = _vars_keys(tree)
+        used = uses(tree)
         tree = _Rewrite().visit(tree)
         tree.set_environment(environment)
         body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), tree, lineno=1)]
@@ -292,25 +340,12 @@ def compile_expression(source: str) -> Expression:
         if isinstance(error, ExpressionError):
             raise
         raise ExpressionError(f"{_shown(source)} is nested too deeply or holds a number too long") from None
-    return Expression(source, names, vars_keys, TemplateExpression(template, undefined_to_none=False))
+    return Expression(source, used, TemplateExpression(template, undefined_to_none=False))
 
 
 def _is_infinite(node: nodes.Node) -> bool:
     """``1e999``: jinja2 would write it as the name ``inf`` into the code that it compiles."""
     return isinstance(node, nodes.Const) and isinstance(node.value, float) and not math.isfinite(node.value)
-
-
-def _vars_keys(tree: nodes.Node) -> frozenset[str] | None:
-    """The keys in ``vars["…"]`` and ``vars.…``, or None when ``vars`` is used in another way."""
-    uses = sum(1 for node in [tree, *tree.find_all(nodes.Name)] if isinstance(node, nodes.Name) and node.name == "vars")
-    keys: list[str] = []
-    for node in [tree, *tree.find_all((nodes.Getitem, nodes.Getattr))]:
-        match node:
-            case nodes.Getitem(node=nodes.Name(name="vars"), arg=nodes.Const(value=str(key))):
-                keys.append(key)
-            case nodes.Getattr(node=nodes.Name(name="vars"), attr=str(key)):
-                keys.append(key)
-    return frozenset(keys) if len(keys) >= uses else None
 
 
 def _syntax_message(source: str, error: jinja2.TemplateSyntaxError, environment: _Environment) -> str:
@@ -342,8 +377,8 @@ def evaluate(expression: Expression, names: Mapping[str, Any], missing: Mapping[
     try:
         result = expression.run(context)
         _spend((result,))
-    except (SecretUsed, ExpressionError):
-        raise
+    except (SecretUsed, ExpressionError, TemplateProblem):
+        raise  # a TemplateProblem: of a variable that ``vars`` had to render
     except (jinja2.UndefinedError, BoundError) as error:
         raise ExpressionError(str(error)) from None
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:

@@ -25,7 +25,6 @@ _WHY_MISSING = {
     "environment": "there is no 'environment' here: the inventory has none",
     "target": "there is no 'target' here: this value is the same for all targets",
     "tags": "there are no 'tags' here: this value is the same for all targets",
-    "steps": "outputs of steps are not built yet",
 }
 
 

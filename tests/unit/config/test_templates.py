@@ -37,9 +37,7 @@ NAMES: Mapping[str, Any] = {
     "token": TOKEN,
     "vars": {"Project.Color": "red", "Api.Token": TOKEN},
 }
-SECRET_REFUSED = (
-    "a secret is used here, where its value would be seen: use it in 'env' or in a file that 'configure' names"
-)
+SECRET_REFUSED = "a secret is used here, where its value would be seen: use it in 'env', 'content', 'template' or in a file that 'configure' names"
 
 
 def template(text: str) -> Template:
@@ -296,7 +294,9 @@ def test_a_text_with_a_secret_waits_and_names_what_it_needs(text: str, names: se
     assert isinstance(late, LateText)
     assert set(late.names) == names
     assert pickle.loads(pickle.dumps(late)) == late
-    assert render_late(late, reveal).reveal() == result
+    rendered = render_late(late, reveal, {})
+    assert isinstance(rendered, Secret)
+    assert rendered.reveal() == result
 
 
 def test_only_the_keys_of_vars_that_are_named_are_kept() -> None:
@@ -317,7 +317,7 @@ def test_a_secret_inside_a_list_or_map_is_no_script_value(expr: Any) -> None:
 def test_errors_of_late_texts_hold_no_secret(text: str) -> None:
     late = LateText(template(text), NAMES)
     with pytest.raises(TemplateProblem) as caught:
-        render_late(late, reveal)
+        render_late(late, reveal, {})
     assert "hunter22" not in repr(caught.getrepr(style="long", showlocals=False))
     assert "hunter22" not in caught.value.message
 

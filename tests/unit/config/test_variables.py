@@ -278,7 +278,11 @@ def test_a_name_that_only_others_have_is_explained() -> None:
         ("${{ target }}", "there is no 'target' here: this value is the same for all targets"),
         ("${{ tags }}", "there are no 'tags' here: this value is the same for all targets"),
         ("${{ environment }}", "there is no 'environment' here: the inventory has none"),
-        ("${{ steps.a.output.x }}", "outputs of steps are not built yet"),
+        (
+            "${{ steps.a.output.x }}",
+            "outputs of steps cannot be used here, because they are not known before a run: use them in 'env', 'cwd',"
+            " 'when', 'content', 'template', 'http' or a 'command' list",
+        ),
     ],
 )
 def test_built_in_names_that_are_not_there_are_explained(text: str, message: str) -> None:
