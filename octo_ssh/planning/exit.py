@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from octo_ssh.errors import ExitCode, combine
 from octo_ssh.model.events import TargetResult
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.planning.schedule import Schedule
 
 
@@ -16,20 +17,25 @@ def results(
     reasons: Mapping[str, str] | None = None,
     releases: Mapping[str, str | None] | None = None,
 ) -> tuple[TargetResult, ...]:
-    """Each target's end state, in inventory order. ``reasons`` and ``releases`` are what the run saw, by target.
+    """Each target's end state, in inventory order, and the controller's where something there did not end well.
+    ``reasons`` and ``releases`` are what the run saw, by target; reasons are told of what did not end well only.
 
     SKIPPED means: well, but something that was due there was never started.
     """
     reasons, releases = reasons or {}, releases or {}
-    return tuple(
-        TargetResult(name, outcome, reasons.get(name) or _reason(schedule, name, outcome), releases.get(name))
+    ends = [
+        TargetResult(name, outcome, _reason(schedule, name, outcome, reasons.get(name, "")), releases.get(name))
         for name in schedule.plan.targets
         for outcome in [target_outcome(schedule, name)]
-    )
+    ]
+    if schedule.controller_failure is not None:
+        why = reasons.get(CONTROLLER) or schedule.controller_failure
+        ends.append(TargetResult(CONTROLLER, Outcome.FAILED, why, None))
+    return tuple(ends)
 
 
 def target_outcome(schedule: Schedule, target: str) -> Outcome:
-    """One target's steps as one outcome."""
+    """One target's steps as one outcome. Failures that are ignored count nowhere."""
     if target in schedule.lost:
         return schedule.lost[target]
     if schedule.is_unfinished(target):
@@ -50,22 +56,27 @@ def exit_code(ends: Sequence[TargetResult], *, interrupted: bool = False) -> Exi
 def next_command(command: str, ends: Sequence[TargetResult]) -> str:
     """The command that goes on where this run did not end well; empty when all is done.
 
-    ``command`` is what the person typed, less the selection of targets.
+    ``command`` is what the person typed, less the selection of targets. The controller is none: what failed there
+    leaves its mark on the targets that were not finished.
     """
-    left = [end for end in ends if not end.outcome.is_good or end.outcome is Outcome.SKIPPED]
+    left = [
+        end for end in ends if end.target != CONTROLLER and (not end.outcome.is_good or end.outcome is Outcome.SKIPPED)
+    ]
     return f"{command} --limit @failed" if left else ""
 
 
-def _reason(schedule: Schedule, target: str, outcome: Outcome) -> str:
+def _reason(schedule: Schedule, target: str, outcome: Outcome, told: str) -> str:
     match outcome:
-        case Outcome.UNREACHABLE if target in schedule.plan.unreachable:
-            return schedule.plan.unreachable[target]
-        case Outcome.FAILED if target in schedule.plan.broken:
-            return schedule.plan.broken[target]
         case Outcome.SKIPPED:
             begun = Outcome.CHANGED in schedule.outcomes_of(target)
             return "not finished: the run stopped before" if begun else "not started"
-        case Outcome.UNCHANGED:
-            return "nothing to do"
+        case Outcome.CHANGED | Outcome.UNCHANGED:
+            ignored = schedule.ignored_on(target)
+            failed = f"{', '.join(map(repr, ignored))} failed, and that is ignored" if ignored else ""
+            return failed or ("nothing to do" if outcome is Outcome.UNCHANGED else "")
+        case Outcome.UNREACHABLE if target in schedule.plan.unreachable:
+            return told or schedule.plan.unreachable[target]
+        case Outcome.FAILED if target in schedule.plan.broken:
+            return told or schedule.plan.broken[target]
         case _:
-            return ""
+            return told

@@ -1,4 +1,4 @@
-"""The two kinds of stage at work: a step on all its targets, and a window that slides over a group's targets."""
+"""The two kinds of stage at work: steps on all their targets, and a window that slides over a group's targets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.planning.ledger import Ledger, Verdict, named
-from octo_ssh.planning.stages import Leaf, Sliding, Together
+from octo_ssh.planning.stages import Abreast, Leaf, Sliding, Together
 
 GATE = -1
 """The slot of the pause that follows the canary: it holds the whole window."""
@@ -19,7 +19,8 @@ class Wait:
     """A pause of a rolling group: one slot's before its next target, or after the canary (slot -1)."""
 
     step_id: str
-    seconds: float
+    seconds: float | None
+    """None: until somebody says yes."""
     slot: int = GATE
 
 
@@ -41,20 +42,24 @@ class Hands(Protocol):
 
 @dataclass(slots=True)
 class Row:
-    """A step on all its targets, at most ``max_parallel`` at once."""
+    """A step, and those that start with it, on all their targets: at most ``max_parallel`` of each at once."""
 
     stage: Together
-    pending: list[str]
+    pending: dict[str, list[str]]
+    """Targets by step id."""
     _mark: object = None
 
     def pump(self, hands: Hands) -> None:
-        leaf = self.stage.leaf
         is_news, self._mark = self._mark != hands.ledger.mark, hands.ledger.mark
+        for leaf in self.stage.leaves:
+            self.pending[leaf.id] = self._pump(leaf, hands, is_news=is_news)
+
+    def _pump(self, leaf: Leaf, hands: Hands, *, is_news: bool) -> list[str]:
+        pending = self.pending[leaf.id]
         still: list[str] = []
-        for index, target in enumerate(self.pending):
+        for index, target in enumerate(pending):
             if not is_news and hands.running(leaf) >= leaf.step.max_parallel:
-                still += self.pending[index:]
-                break
+                return still + pending[index:]
             verdict = hands.ledger.verdict(leaf, target)
             if verdict is Verdict.GO and hands.ledger.carried_out(leaf, target):
                 if hands.running(leaf) < leaf.step.max_parallel:
@@ -63,10 +68,10 @@ class Row:
                     still.append(target)
             else:
                 hands.settle(leaf, target, verdict)
-        self.pending = still
+        return still
 
     def over(self, hands: Hands) -> bool:
-        return not self.pending and hands.running(self.stage.leaf) == 0
+        return not any(self.pending[leaf.id] or hands.running(leaf) for leaf in self.stage.leaves)
 
     def holds(self, target: str) -> bool:
         return False
@@ -83,8 +88,9 @@ class Window:
     waits: dict[int, Wait] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     _at: dict[str, int] = field(default_factory=dict)
-    """How many of the group's steps are behind each target inside."""
-    _begun: set[tuple[str, str]] = field(default_factory=set)
+    """How many of the group's rows are behind each target inside."""
+    _dealt_with: set[tuple[str, str]] = field(default_factory=set)
+    """By step id and target: begun, or settled."""
     _free: list[int] = field(default_factory=list)
     _canaries: set[str] = field(default_factory=set)
     _canaries_left: int = 0
@@ -117,6 +123,12 @@ class Window:
             ledger.halt(f"the canary {target} of {name!r} did not end well")
         elif len(self.failed) > window.max_failures:
             ledger.halt(f"{named(self.failed)} of {name!r} did not end well; its max_failures is {window.max_failures}")
+
+    def left_out(self, target: str) -> None:
+        """A person took the target out: it says nothing of the release, so another canary takes its place."""
+        if target in self._canaries:
+            self._canaries.discard(target)
+            self._canaries_left += 1
 
     def waited(self, slot: int) -> None:
         if self.waits.pop(slot, None) is not None and slot != GATE:
@@ -175,38 +187,56 @@ class Window:
 
     def _advance(self, target: str, hands: Hands) -> bool:
         """Take the target as far as it goes now. True when it has the whole group behind it."""
-        ledger = hands.ledger
-        while self._at[target] < len(self.stage.leaves):
-            leaf = self.stage.leaves[self._at[target]]
-            if hands.is_running(leaf, target):
+        while self._at[target] < len(self.stage.rows):
+            if not self._is_behind(self.stage.rows[self._at[target]], target, hands):
                 return False
-            if (leaf.id, target) not in self._begun and target in leaf.step.planned:
-                verdict = ledger.verdict(leaf, target)
-                if verdict is Verdict.GO and ledger.carried_out(leaf, target):
-                    if hands.running(leaf) < leaf.step.max_parallel:
-                        self._begun.add((leaf.id, target))
-                        hands.start(leaf, target)
-                    return False
-                hands.settle(leaf, target, verdict)
             self._at[target] += 1
         return True
 
+    def _is_behind(self, row: Abreast, target: str, hands: Hands) -> bool:
+        """Begin what may begin of the row. True when all of it has ended on the target."""
+        waits = False
+        for leaf in row:
+            if target not in leaf.step.planned:
+                continue
+            if (leaf.id, target) not in self._dealt_with:
+                waits |= not self._deal_with(leaf, target, hands)
+            waits |= hands.is_running(leaf, target)
+        return not waits
+
+    def _deal_with(self, leaf: Leaf, target: str, hands: Hands) -> bool:
+        """Begin or settle the step there; False when its turn has not come."""
+        verdict = hands.ledger.verdict(leaf, target)
+        if verdict is not Verdict.GO or not hands.ledger.carried_out(leaf, target):
+            hands.settle(leaf, target, verdict)
+        elif hands.running(leaf) < leaf.step.max_parallel:
+            hands.start(leaf, target)
+        else:
+            return False
+        self._dealt_with.add((leaf.id, target))
+        return True
+
     def _leave(self, target: str, ledger: Ledger) -> None:
-        window, slot = self.stage.group.window, self.inside.pop(target)
-        assert window is not None
-        pause = window.pause_s > 0 and bool(self.queue) and not ledger.stopped
+        slot, goes_on = self.inside.pop(target), bool(self.queue) and not ledger.stopped
         self._canaries.discard(target)
         if not self._opened and not self._canaries and self._canaries_left == 0:
             self._opened = True
             for waiting in list(self.waits):
                 self.waited(waiting)
             self._free.append(slot)
-            if pause:
-                self.waits[GATE] = Wait(self.stage.group.step.id, window.pause_s)
-        elif pause:
-            self.waits[slot] = Wait(self.stage.group.step.id, window.pause_s, slot)
-        else:
+            self._pause(GATE, goes_on=goes_on)
+        elif not self._pause(slot, goes_on=goes_on):
             self._free.append(slot)
+
+    def _pause(self, slot: int, *, goes_on: bool) -> bool:
+        """Hold the slot, or with GATE the window, where there is a reason to."""
+        window = self.stage.group.window
+        assert window is not None
+        asks = slot == GATE and window.asks
+        if not goes_on or (window.pause_s <= 0 and not asks):
+            return False
+        self.waits[slot] = Wait(self.stage.group.step.id, None if asks else window.pause_s, slot)
+        return True
 
 
 StageAtWork = Row | Window
@@ -214,8 +244,10 @@ StageAtWork = Row | Window
 
 def at_work(stage: Together | Sliding) -> StageAtWork:
     match stage:
-        case Together(leaf):
-            return Row(stage, [target for target in leaf.step.targets if target in leaf.step.planned])
+        case Together(leaves):
+            return Row(
+                stage, {leaf.id: [name for name in leaf.step.targets if name in leaf.step.planned] for leaf in leaves}
+            )
         case Sliding():
             return Window.over_targets(stage)
 
