@@ -10,7 +10,7 @@ from octo_ssh.cli import options
 from octo_ssh.cli.command import command
 from octo_ssh.cli.connect import connector_maker, person_at
 from octo_ssh.cli.terminal import Terminal
-from octo_ssh.cli.words import assignments, command_line, seconds
+from octo_ssh.cli.words import approvals, assignments, command_line, seconds
 from octo_ssh.errors import ExitCode, combine
 from octo_ssh.model.outcomes import Outcome
 
@@ -51,7 +51,7 @@ def plan(
     from octo_ssh.operations.requests import Surroundings
     from octo_ssh.output.document import to_text
     from octo_ssh.output.plan_json import plan_document
-    from octo_ssh.output.plan_view import plan_view
+    from octo_ssh.output.plan_view import changes, plan_view
 
     request = _request(plan, inventory, environment, release, var, limit, exclude, skip_step, redeploy=redeploy)
     with terminal.progress() as view:
@@ -70,19 +70,21 @@ def plan(
     code = plan_exit_code(run_plan, differs=ExitCode.DIFFERS if exit_code else ExitCode.DONE)
     if terminal.as_json:
         terminal.result.write(to_text(plan_document(run_plan)) + "\n")
-    elif not terminal.quiet or run_plan.changing or code is not ExitCode.DONE:
-        terminal.result.lines(plan_view(run_plan))
+    elif not terminal.quiet or changes(run_plan) or code is not ExitCode.DONE:
+        terminal.result.lines(plan_view(run_plan, verbose=terminal.verbosity > 0))
     return code
 
 
 def plan_exit_code(run_plan: RunPlan, *, differs: ExitCode) -> ExitCode:
     """FAILED where a step is known to fail, INCOMPLETE where a target was not seen, ``differs`` where one changes."""
+    from octo_ssh.output.plan_view import changes
+
     outcomes = {planned.outcome for step in run_plan.walk() for planned in step.planned.values()}
     return combine(
         (
             *(outcome.exit_code for outcome in outcomes),
             Outcome.UNREACHABLE.exit_code if run_plan.unreachable else ExitCode.DONE,
-            differs if run_plan.changing else ExitCode.DONE,
+            differs if changes(run_plan) else ExitCode.DONE,
         )
     )
 
@@ -98,6 +100,8 @@ def apply(
     exclude: options.Exclude = None,
     skip_step: options.SkipStep = None,
     redeploy: options.Redeploy = False,
+    guided: options.Guided = False,
+    approve: options.Approve = None,
     yes: options.Yes = False,
     lock_wait: Annotated[
         str, typer.Option("--lock-wait", metavar="TIME", help="How long to wait for targets that are locked: 10m.")
@@ -111,12 +115,15 @@ def apply(
 
     request = _request(plan, inventory, environment, release, var, limit, exclude, skip_step, redeploy=redeploy)
     wait_s = seconds(lock_wait, "--lock-wait")
+    approved = approvals(approve or ())
     typed = command_line("apply", plan, inventory=inventory, environment=environment, release=release, var=var)
+    if guided and not terminal.can_ask and not terminal.quiet:
+        terminal.side.say("--guided: nobody can be asked here, so failures are dealt with as the plan says")
     with terminal.view() as view:
         person = person_at(terminal, view)
         done = operation.apply(
             request,
-            ApplyOptions(person=person, yes=yes, lock_wait_s=wait_s, command=typed),
+            ApplyOptions(person=person, guided=guided, approvals=approved, yes=yes, lock_wait_s=wait_s, command=typed),
             emit=view.emit,
             make_connector=connector_maker(person),
             surroundings=Surroundings.of_user(),

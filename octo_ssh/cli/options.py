@@ -51,4 +51,11 @@ Verbose = Annotated[
 ]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours. NO_COLOR does the same.")]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; implied where there is no terminal.")]
+Guided = Annotated[
+    bool, typer.Option("--guided", help="Ask what to do about a failed step: retry, ignore, leave out, stop.")
+]
+Approve = Annotated[
+    list[str] | None,
+    typer.Option("--approve", metavar="STEP=NOTE", help="Approve a step beforehand, by id or name. Repeatable."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Take the yes to a confirmation as given.")]

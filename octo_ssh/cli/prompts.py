@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -32,13 +32,30 @@ class Person:
     async def ask(self, question: str, *, echo: bool) -> Secret | None:
         """The answer to a question of a connection; None for Ctrl-D. Cancelling it gives the terminal back."""
         async with self._turn:
-            with self._aside(), self._asking(question, echo=echo) as terminal:
-                return _answer(await _line(terminal))
+            with self._aside():
+                return await self._answer(question, echo=echo)
 
     async def confirm(self, question: str) -> bool:
         """True for a yes."""
         said = await self.ask(f"{question} [y/N]", echo=True)
         return said is not None and said.reveal().strip().casefold() in ("y", "yes")
+
+    async def choose(self, question: str, choices: Sequence[str]) -> str:
+        """One of ``choices``, said as a word or its first letters; asked again until it is one. Ctrl-D: the last."""
+        menu = f"{question} {_menu(choices)}"
+        complaint = ""
+        async with self._turn:
+            with self._aside():
+                while (said := await self._answer(f"{complaint}{menu}", echo=True)) is not None:
+                    typed = " ".join(said.reveal().split()).casefold()
+                    if len(meant := _meant(typed, choices)) == 1:
+                        return meant[0]
+                    complaint = f"'{typed}' is none of them. " if typed else ""
+        return choices[-1]
+
+    async def _answer(self, question: str, *, echo: bool) -> Secret | None:
+        with self._asking(question, echo=echo) as terminal:
+            return _answer(await _line(terminal))
 
     def _aside(self) -> AbstractContextManager[None]:
         return self._stage.paused() if self._stage else contextlib.nullcontext()
@@ -79,6 +96,23 @@ async def _line(terminal: int) -> bytes:
         return await typed
     finally:
         loop.remove_reader(terminal)
+
+
+def _menu(choices: Sequence[str]) -> str:
+    """``[r]etry, [i]gnore``: in brackets what is enough to type."""
+    return ", ".join(
+        f"[{choice[:short]}]{choice[short:]}" for choice in choices for short in [_shortest(choice, choices)]
+    )
+
+
+def _shortest(choice: str, choices: Sequence[str]) -> int:
+    return next(count for count in range(1, len(choice) + 1) if _meant(choice[:count].casefold(), choices) == [choice])
+
+
+def _meant(typed: str, choices: Sequence[str]) -> list[str]:
+    """The choices that begin so; one that is meant to the letter stands for itself."""
+    exactly = [choice for choice in choices if choice.casefold() == typed]
+    return exactly or [choice for choice in choices if typed and choice.casefold().startswith(typed)]
 
 
 def _answer(typed: bytes) -> Secret | None:

@@ -1,4 +1,4 @@
-"""Words of the command line that have a form of their own: ``--var``, durations, the command that goes on."""
+"""Words of the command line with a form of their own: ``--var``, ``--approve``, times, the command that goes on."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def assignments(words: Iterable[str]) -> Mapping[str, Value]:
             )
         name, sign, text = match.groups()
         found[name] = text if sign == "=" else _literal(text, f"--var {name}")
+    return found
+
+
+def approvals(words: Iterable[str]) -> Mapping[str, str]:
+    """``STEP=NOTE``: the note by a step's name or id. Raises UsageError."""
+    found: dict[str, str] = {}
+    for word in words:
+        step, _, note = (part.strip() for part in word.partition("="))
+        if not step or not note:
+            raise UsageError(f"--approve {word!r} is no approval", hint="write --approve 'STEP=why it may go on'")
+        if step in found:
+            raise UsageError(f"--approve says two things of {step!r}", hint="give one note for each step")
+        found[step] = note
     return found
 
 

@@ -39,6 +39,11 @@ class _Page:
     """Lines of detail; None: all."""
 
 
+def changes(plan: RunPlan) -> bool:
+    """Whether anything is to be done, on a target or on the controller."""
+    return bool(plan.changing or here(plan))
+
+
 def here(plan: RunPlan) -> int:
     """How many steps are due on the controller, which is none of the targets."""
     return sum(planned.due for step in plan.walk() for name, planned in step.planned.items() if name == CONTROLLER)
@@ -76,7 +81,7 @@ def _head(plan: RunPlan) -> Iterator[Line]:
 
 
 def _foot(plan: RunPlan) -> Iterator[Line]:
-    yield Line(totals(plan), Tone.TITLE if plan.changing else Tone.GOOD)
+    yield Line(totals(plan), Tone.TITLE if changes(plan) else Tone.GOOD)
 
 
 def _step(step: PlannedStep, indent: str, page: _Page) -> Iterator[Line]:

@@ -65,6 +65,7 @@ def test_the_version_is_printed() -> None:
         (("apply", "plan.yaml", "--var", "nothing"), "name=text"),
         (("apply", "plan.yaml", "--var", "a:=[1"), "--var a:1:"),
         (("apply", "plan.yaml", "--lock-wait", "10"), "10m"),
+        (("apply", "plan.yaml", "--approve", "Sign-off"), "STEP=why"),
         (("exec", "web"), "COMMAND"),
         (("completion", "tcsh"), "'bash', 'zsh', 'fish'"),
     ],
@@ -81,6 +82,11 @@ def test_a_plan_that_is_not_there_was_typed_wrongly_and_is_told_once(tmp_path: P
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("plan.yaml") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_guided_without_a_terminal_says_that_nobody_is_asked(tmp_path: Path) -> None:
+    assert "nobody can be asked" in run("apply", "plan.yaml", "--guided", folder=tmp_path).stderr
+    assert "nobody can be asked" not in run("apply", "plan.yaml", "--guided", "--quiet", folder=tmp_path).stderr
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,48 @@ async def test_only_a_yes_is_a_yes(desk: Desk, answer: str, agreed: bool) -> Non
     assert await confirmed is agreed
 
 
+CHOICES = ("retry", "ignore", "leave out", "stop")
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen"),
+    [
+        ("r\n", "retry"),
+        ("Ignore\n", "ignore"),
+        ("leave\n", "leave out"),
+        ("  leave   out \n", "leave out"),
+        ("s\n", "stop"),
+        ("\x04", "stop"),
+    ],
+)
+async def test_a_choice_is_a_word_or_its_first_letters_and_control_d_the_last(
+    desk: Desk, answer: str, chosen: str
+) -> None:
+    asked = asyncio.create_task(Person(desk.terminal).choose("What now?", CHOICES))
+    assert await typed_after_the_question(desk, answer) == "What now? [r]etry, [i]gnore, [l]eave out, [s]top: "
+    assert await asked == chosen
+
+
+async def test_a_choice_is_asked_again_until_it_is_one(desk: Desk) -> None:
+    asked = asyncio.create_task(Person(desk.terminal).choose("What now?", CHOICES))
+    await typed_after_the_question(desk, "\n")
+    again = ""
+    while "What now?" not in again:
+        again = await asyncio.to_thread(desk.sees)
+    desk.types("panic\n")
+    while "none of them" not in again:
+        again = await asyncio.to_thread(desk.sees)
+    assert "'panic' is none of them. What now? [r]etry" in again
+    desk.types("i\n")
+    assert await asked == "ignore"
+
+
+async def test_choices_that_begin_alike_are_told_apart_by_more_letters(desk: Desk) -> None:
+    asked = asyncio.create_task(Person(desk.terminal).choose("Which?", ("stop", "start", "st")))
+    assert await typed_after_the_question(desk, "st\n") == "Which? [sto]p, [sta]rt, [st]: "
+    assert await asked == "st"
+
+
 def test_nobody_is_asked_behind_a_pipes_back(desk: Desk) -> None:
     assert desk.terminal.can_ask
     with open(os.devnull) as nothing:

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from octo_ssh.cli.words import assignments, command_line, seconds
+from octo_ssh.cli.words import approvals, assignments, command_line, seconds
 from octo_ssh.errors import UsageError
 
 
@@ -61,3 +61,14 @@ def test_the_command_that_goes_on_can_be_typed_again() -> None:
         *("octo-ssh", "apply", "my plan.yaml", "-e", "staging", "--release", "1.4.2"),
         *("--var", "a=b c", "--var", "x:=$(evil)"),
     ]
+
+
+def test_an_approval_is_a_step_and_a_note() -> None:
+    words = ["Sign-off=looked at a=b in the dashboard", " sign_off_2 = fine "]
+    assert approvals(words) == {"Sign-off": "looked at a=b in the dashboard", "sign_off_2": "fine"}
+
+
+@pytest.mark.parametrize("words", [["Sign-off"], ["=fine"], ["Sign-off="], ["a=x", "a=y"]])
+def test_what_is_no_approval_is_bad_usage(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="--approve"):
+        approvals(words)
