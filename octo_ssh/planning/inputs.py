@@ -16,7 +16,8 @@ from octo_ssh.model.plan import BecomeAs, GroupStep, PackageStep, Step, When
 from octo_ssh.model.values import Template
 from octo_ssh.planning.configure import Configured, configure
 from octo_ssh.planning.places import becoming, sudo_user
-from octo_ssh.planning.request import RunOptions, Selection, reached
+from octo_ssh.planning.reach import reached
+from octo_ssh.planning.request import RunOptions, Selection
 
 if TYPE_CHECKING:
     from octo_ssh.config.load import Loaded

@@ -11,7 +11,8 @@ from octo_ssh.config.templates import TemplateProblem, render_text
 from octo_ssh.errors import FileErrors, Problem
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.plan import BecomeAs, GroupStep, PackageStep, ReleasePlan, Step
-from octo_ssh.planning.request import Selection, reached
+from octo_ssh.planning.reach import reached
+from octo_ssh.planning.request import Selection
 
 if TYPE_CHECKING:
     from octo_ssh.config.load import Loaded
@@ -78,6 +79,13 @@ def becoming(plan: ReleasePlan) -> Mapping[str, BecomeAs | None]:
 def sudo_user(become: BecomeAs | None, target: Target) -> str | None:
     """As whom a step acts on a target; None: as the login."""
     return None if become is None else become.user or target.become.user
+
+
+def absolute(path: str, home: str) -> str:
+    """A path of the plan on a target: relative ones and ``~`` lie in the login's home, whoever acts."""
+    if path == "~" or path.startswith("~/"):
+        path = path[2:]
+    return posixpath.join(home, path)
 
 
 def _to(loaded: Loaded, step: Step, kind: PackageStep, target: Target) -> str:

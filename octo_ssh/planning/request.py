@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from octo_ssh.errors import FileErrors, Problem, UsageError
 from octo_ssh.model import select as selectors
-from octo_ssh.model.plan import GroupStep, PackageStep, Step, When
-from octo_ssh.model.words import nearest
+from octo_ssh.model.plan import CheckStep, GroupStep, PackageStep, ReleasePlan, RunStep, Step, When
+from octo_ssh.planning.reach import in_order, reached
+from octo_ssh.planning.skips import skipped_steps
 
 if TYPE_CHECKING:
     from octo_ssh.config.load import Loaded
@@ -36,71 +37,59 @@ class Selection:
     """The run's targets: selected, and reached by some step. In inventory order."""
     once_extra: tuple[str, ...] = ()
     """Others whose memory decides whether a ``once`` step was done: observed, never changed."""
-    skipped: frozenset[str] = frozenset()
-    """Ids of steps that ``--skip-step`` leaves out, children of skipped groups included."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Why steps are left out, by their ids: ``--skip-step``, another environment. Children of such groups too."""
 
 
 def select(loaded: Loaded, options: RunOptions) -> Selection:
     """Find out whom the run is for.
 
-    Raises UsageError for unknown words and for selecting nobody; FileErrors for steps that select nobody in this
-    environment, and for what cannot wait for a failure.
+    Raises UsageError for unknown words, for selecting nobody, and for leaving out what is required; FileErrors for
+    steps that select nobody in this environment, and for what cannot wait for a failure.
     """
     everyone = _named(loaded, (), None, "")
     reach = reached(loaded, everyone)
-    _check_steps(loaded, reach)
+    skipped = skipped_steps(loaded.plan, options.skip_steps, loaded.environment)
+    _check_steps(loaded, reach, skipped)
     chosen = everyone
     if options.limit:
         chosen = _named(loaded, options.limit, options.failed, "--limit")
     if options.exclude:
         out = _named(loaded, options.exclude, options.failed, "--exclude")
         chosen = tuple(name for name in chosen if name not in out)
-    targets = _in_order(everyone, (name for names in reach.values() for name in names if name in chosen))
-    if not targets:
+    targets = in_order(everyone, (name for names in reach.values() for name in names if name in chosen))
+    if not targets and not _is_all_here(loaded.plan):
         raise UsageError(_nobody(loaded, options, everyone, chosen))
-    skipped = _skipped(loaded.plan.steps, options.skip_steps)
     extra: list[str] = []
-    for step in loaded.plan.walk() if loaded.plan.packages else ():
-        if step.once and step.id not in skipped and any(name in targets for name in reach[step.id]):
+    for step in loaded.plan.walk():
+        asked = step.id not in skipped and _is_remembered(step, is_runbook=not loaded.plan.packages)
+        if asked and any(name in targets for name in reach[step.id]):
             extra += reach[step.id]
-    return Selection(targets, _in_order(everyone, (name for name in extra if name not in targets)), skipped)
+    return Selection(targets, in_order(everyone, (name for name in extra if name not in targets)), skipped)
 
 
-def reached(loaded: Loaded, universe: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Of ``universe``: the targets of each step, by step id. A step in a group reaches the group's targets at most; a
-    group has those that some step in it reaches. ``once`` steps have all that come into question.
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    problems: list[Problem] = []
-
-    def visit(step: Step, within: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            mine = selectors.select(
-                selectors.parse(step.on, bare="tag"), loaded.inventory, environment=loaded.environment
-            )
-        except selectors.SelectError as error:
-            problems.append(Problem(step.position, f"on: {error}"))
-            mine = ()
-        names = tuple(name for name in within if name in set(mine))
-        if isinstance(step.kind, GroupStep):
-            below = [name for child in step.kind.steps for name in visit(child, names)]
-            names = _in_order(names, below)
-        found[step.id] = names
-        return names
-
-    for step in loaded.plan.steps:
-        visit(step, tuple(universe))
-    if problems:
-        raise FileErrors(problems)
-    return found
+def _is_all_here(plan: ReleasePlan) -> bool:
+    """Every step runs on the controller: nobody needs to be selected."""
+    return all(step.on_controller for step in plan.walk() if not isinstance(step.kind, GroupStep))
 
 
-def _check_steps(loaded: Loaded, reach: dict[str, tuple[str, ...]]) -> None:
+def _is_remembered(step: Step, *, is_runbook: bool) -> bool:
+    """Whether the ``once`` step was done is for other targets to say as well."""
+    match step.kind:
+        case RunStep(unless=unless):
+            return step.once and (unless is not None or not is_runbook)
+        case CheckStep():
+            return step.once and not is_runbook
+        case _:
+            return False
+
+
+def _check_steps(loaded: Loaded, reach: Mapping[str, tuple[str, ...]], skipped: Mapping[str, str]) -> None:
     where = f"in {loaded.environment}" if loaded.environment else "in this inventory"
     problems = [
         Problem(step.position, f"'{step.name}' selects no target {where}: correct 'on', or set 'allow_empty: true'")
         for step in loaded.plan.walk()
-        if not reach[step.id] and not step.allow_empty
+        if not reach[step.id] and not (step.allow_empty or step.on_controller or step.id in skipped)
     ]
     problems += _waiting_for_failure(loaded.plan.steps, waits=False)
     if problems:
@@ -141,32 +130,3 @@ def _nobody(loaded: Loaded, options: RunOptions, everyone: tuple[str, ...], chos
         return f"no step of {loaded.plan.path} runs on {', '.join(chosen[:5])}"
     flags = " and ".join(f"--{flag}" for flag in ("limit", "exclude") if getattr(options, flag))
     return f"{flags} selects no target{where}"
-
-
-def _skipped(steps: Sequence[Step], words: frozenset[str]) -> frozenset[str]:
-    known: dict[str, Step] = {}
-
-    def gather(some: Iterable[Step]) -> None:
-        for step in some:
-            known.setdefault(step.id, step)
-            known[step.name] = step
-            if isinstance(step.kind, GroupStep):
-                gather(step.kind.steps)
-
-    gather(steps)
-    for word in sorted(words):
-        if word not in known:
-            raise UsageError(f"--skip-step: the plan has no step '{word}'{nearest(word, known)}")
-    found: set[str] = set()
-    pending = [known[word] for word in words]
-    while pending:
-        step = pending.pop()
-        found.add(step.id)
-        if isinstance(step.kind, GroupStep):
-            pending += step.kind.steps
-    return frozenset(found)
-
-
-def _in_order(universe: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
-    wanted = set(names)
-    return tuple(name for name in universe if name in wanted)

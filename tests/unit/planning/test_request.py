@@ -72,7 +72,7 @@ def test_a_step_in_a_group_reaches_the_groups_targets_at_most_and_a_group_those_
 
 def test_a_skipped_group_takes_its_steps_along() -> None:
     steps = [group("g", run("a"), group("h", run("b"))), run("c")]
-    assert select(plan(*steps), RunOptions(skip_steps=frozenset({"g"}))).skipped == {"g", "a", "h", "b"}
+    assert set(select(plan(*steps), RunOptions(skip_steps=frozenset({"g"}))).skipped) == {"g", "a", "h", "b"}
 
 
 def test_a_once_step_asks_those_outside_the_limit_too() -> None:
