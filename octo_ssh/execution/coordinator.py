@@ -7,11 +7,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from octo_ssh.execution.context import StepEnd
-from octo_ssh.model.events import Emit, GroupPaused, RunHalted, StepEnded, StepStarted
+from octo_ssh.model.events import (
+    Choice,
+    Emit,
+    GroupPaused,
+    RunHalted,
+    StepDecided,
+    StepEnded,
+    StepFailed,
+    StepStarted,
+)
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.planning.schedule import Schedule, Start, Wait
+from octo_ssh.planning.schedule import Handling, Schedule, Start, Wait
 
 CarryOut = Callable[[Start], Awaitable[StepEnd]]
+Decide = Callable[[Start, StepEnd], Awaitable[Choice]]
+"""Asks a person what to do about a failed step. Cancelled by an interrupt."""
+Approve = Callable[[str], Awaitable[bool]]
+"""Asks whether a rolling group, by its id, goes on after its canary. Cancelled when that has lost its point."""
+
+CUT_SHORT = "interrupted: its processes were ended"
 
 
 @dataclass(slots=True)
@@ -26,8 +41,16 @@ class Coordinator:
     carry_out: CarryOut
     stoppable: Callable[[Start], bool]
     emit: Emit
-    _running: dict[asyncio.Task[StepEnd], Start] = field(default_factory=dict, init=False)
-    _pauses: dict[asyncio.Task[None], Wait] = field(default_factory=dict, init=False)
+    decide: Decide | None = None
+    """None: nobody is asked about failures."""
+    approve: Approve | None = None
+    """None: nobody is there to approve, and what waits for it is refused."""
+    by: str = "a person"
+    """Who decides: told in events."""
+    _running: dict[asyncio.Task[_Ended], Start] = field(default_factory=dict, init=False)
+    _asking: set[Start] = field(default_factory=set, init=False)
+    """Of what runs: what has failed, while a person is asked about it."""
+    _pauses: dict[asyncio.Task[bool], Wait] = field(default_factory=dict, init=False)
     _told: set[str] = field(default_factory=set, init=False)
     _halt_told: bool = field(default=False, init=False)
 
@@ -42,7 +65,7 @@ class Coordinator:
                 self._start_what_is_ready()
                 if self.schedule.done:
                     return
-                waiting: set[asyncio.Task[StepEnd] | asyncio.Task[None]] = {*self._running, *self._pauses}
+                waiting: set[asyncio.Task[_Ended] | asyncio.Task[bool]] = {*self._running, *self._pauses}
                 await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 self._take_in()
         except BaseException:
@@ -52,10 +75,13 @@ class Coordinator:
             await asyncio.gather(*self._running, *self._pauses, return_exceptions=True)
 
     def interrupt(self) -> None:
-        """Nothing new starts; scripts and checks that run are stopped. Groups that were entered run their ends."""
+        """Nothing new starts; scripts and checks that run are stopped, and open questions are dropped. Groups that
+        were entered run their ends.
+        """
         self.schedule.interrupt()
         for task, start in self._running.items():
-            if self.stoppable(start) and not self.schedule.is_wanted_still(start.step_id, start.target):
+            is_wanted = self.schedule.is_wanted_still(start.step_id, start.target)
+            if start in self._asking or (self.stoppable(start) and not is_wanted):
                 task.cancel()
         for pause in self._pauses:
             pause.cancel()
@@ -75,7 +101,7 @@ class Coordinator:
         for wait in waits:
             if wait not in self._pauses.values():
                 self.emit(GroupPaused(wait.step_id, wait.seconds))
-                self._pauses[asyncio.create_task(asyncio.sleep(wait.seconds))] = wait
+                self._pauses[asyncio.create_task(self._may_go_on(wait))] = wait
         if self.schedule.halted and not self._halt_told:
             self._halt_told = True
             self.emit(RunHalted(self.schedule.halted))
@@ -85,21 +111,88 @@ class Coordinator:
             self._told.add(step_id)
             self.emit(StepStarted(step_id))
 
-    async def _one(self, start: Start) -> StepEnd:
+    async def _may_go_on(self, wait: Wait) -> bool:
+        if wait.seconds is None:
+            return self.approve is not None and await self.approve(wait.step_id)
+        await asyncio.sleep(wait.seconds)
+        return True
+
+    async def _one(self, start: Start) -> _Ended:
+        """Carry a step out, again as often as a person says so."""
+        choice: Choice | None = Choice.RETRY
+        while choice is Choice.RETRY:
+            ended = await self._once(start)
+            choice = await self._choice(start, ended.end)
+        if not ended.is_cut_short:
+            ended.handling = self.schedule.handling(start.step_id, start.target, ended.end.outcome, choice)
+        self._tell_end(start, ended)
+        return ended
+
+    def _tell_end(self, start: Start, ended: _Ended) -> None:
+        end = ended.end
+        self.emit(
+            StepEnded(
+                step=start.step_id,
+                target=start.target,
+                outcome=end.outcome,
+                reason=end.reason,
+                seconds=ended.seconds,
+                status=end.status,
+                tail=end.tail,
+                ignored=ended.handling is Handling.IGNORE,
+            )
+        )
+
+    async def _once(self, start: Start) -> _Ended:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             end = await self.carry_out(start)
         except asyncio.CancelledError:
-            end = StepEnd(Outcome.FAILED, "interrupted: its processes were ended")
-        seconds = loop.time() - began
-        self.emit(StepEnded(start.step_id, start.target, end.outcome, end.reason, seconds, end.status, end.tail))
-        return end
+            return _Ended(StepEnd(Outcome.FAILED, CUT_SHORT), loop.time() - began, is_cut_short=True)
+        return _Ended(end, loop.time() - began)
+
+    async def _choice(self, start: Start, end: StepEnd) -> Choice | None:
+        """What a person says to a failure; None where nobody is asked, or an interrupt came before the answer."""
+        if self.decide is None or not self.schedule.asks_about(start.step_id, start.target, end.outcome):
+            return None
+        self.emit(StepFailed(start.step_id, start.target, end.reason, end.status, end.tail))
+        self._asking.add(start)
+        try:
+            choice = await self.decide(start, end)
+        except asyncio.CancelledError:
+            return None
+        finally:
+            self._asking.discard(start)
+        self.emit(StepDecided(start.step_id, start.target, choice, self.by))
+        return choice
 
     def _take_in(self) -> None:
         for pause in [pause for pause in self._pauses if pause.done()]:
             wait = self._pauses.pop(pause)
-            self.schedule.waited(wait.step_id, wait.slot)
+            if pause.cancelled() or pause.result():
+                self.schedule.waited(wait.step_id, wait.slot)
+            else:
+                self.schedule.refused(wait.step_id)
         for task in [task for task in self._running if task.done()]:
             start = self._running.pop(task)
-            self.schedule.finished(start.step_id, start.target, task.result().outcome)
+            ended = self._unbegun(start) if task.cancelled() else task.result()
+            self.schedule.finished(start.step_id, start.target, ended.end.outcome, handling=ended.handling, by=self.by)
+
+    def _unbegun(self, start: Start) -> _Ended:
+        """The interrupt came between the decision to begin and the beginning."""
+        ended = _Ended(StepEnd(Outcome.FAILED, "interrupted before it began"), 0.0, is_cut_short=True)
+        self._tell_end(start, ended)
+        return ended
+
+
+@dataclass(slots=True)
+class _Ended:
+    """How a step ended, and what that does to the run."""
+
+    end: StepEnd
+    seconds: float
+    """Of the last try; time for questions is not in it."""
+    handling: Handling = Handling.COUNT
+    is_cut_short: bool = False
+    """By an interrupt: that is no failure for anybody to ignore."""

@@ -188,14 +188,14 @@ class Schedule:
         return not self._stages and not self._running
 
     @property
-    def has_work(self) -> bool:
-        """Something would be carried out as things stand. Ask at the start: where it is false, there is nothing to
-        play, be it that nothing is due or that the run halts before it begins and nobody is to be told of it.
+    def controller_acts(self) -> bool:
+        """A step on the controller would be carried out as things stand: because it is due, or because the run did
+        not go well and it is for that. Tells at the start whether there is something to play where no target changes.
         """
         return any(
-            self.ledger.verdict(leaf, target) is Verdict.GO and self.ledger.carried_out(leaf, target)
+            self.ledger.verdict(leaf, CONTROLLER) is Verdict.GO and self.ledger.carried_out(leaf, CONTROLLER)
             for leaf in self._leaves
-            for target in leaf.step.planned
+            if CONTROLLER in leaf.step.planned
         )
 
     @property
