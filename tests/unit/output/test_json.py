@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +12,22 @@ from hypothesis import strategies as st
 
 from octo_ssh.errors import Position
 from octo_ssh.model import events
+from octo_ssh.model.observed import FileKind, FileSeen, Owed, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import ApproveStep, FileStep, ServiceState, ServiceStep, StepKind
 from octo_ssh.model.values import EnvSource, Secret, SecretRef, Template
-from octo_ssh.model.work import HttpWork, LateText, Planned, ProbeWork, Window
+from octo_ssh.model.work import (
+    ApproveWork,
+    FileWork,
+    HttpWork,
+    LateText,
+    Planned,
+    ProbeWork,
+    ServiceWork,
+    WantedFile,
+    Window,
+    Work,
+)
 from octo_ssh.output.document import plain_data
 from octo_ssh.output.jsonlines import EventLines, event_document
 from octo_ssh.output.plan_json import plan_document
@@ -102,6 +116,117 @@ def test_a_plan_names_variables_and_secrets_and_tells_no_value() -> None:
     assert activate["variables"] == ["COLOR"]
     assert activate["secrets"] == ["LATE", "PASSWORD"]
     assert "green" not in json.dumps(document)
+
+
+def test_what_scripts_say_is_told_field_by_field() -> None:
+    told = [
+        event_document(event, AT)
+        for event in (
+            events.StepSaid("s", "t", events.Level.WARNING, "hot\x1b[31m"),
+            events.StepProgress("s", "t", 40, "copying"),
+            events.OutputSet("s", "t", "Port", "8080"),
+            events.OutputSet("s", "t", "Token", None),
+            events.StepDecided("s", "t", events.Choice.LEAVE_OUT, "alice"),
+            events.GroupPaused("s", None),
+        )
+    ]
+    assert [document.pop("at") and list(document.values()) for document in told] == [
+        ["step_said", "s", "t", "warning", "hot"],
+        ["step_progress", "s", "t", 40, "copying"],
+        ["output_set", "s", "t", "Port", "8080"],
+        ["output_set", "s", "t", "Token", None],
+        ["step_decided", "s", "t", "leave out", "alice"],
+        ["group_paused", "s", None],
+    ]
+
+
+def work_of(work: Work) -> dict[str, object]:
+    document = plan_document(samples.plan([samples.step("One", samples.everywhere(["a"], work=work))], ["a"]))
+    found: dict[str, object] = document["steps"][0]["planned"]["a"]["work"]
+    return found
+
+
+def file_of(wanted: WantedFile, **changes: object) -> FileWork:
+    work = FileWork(
+        path="/etc/shop.conf",
+        wanted=wanted,
+        owner="shop",
+        group=None,
+        parents=False,
+        seen=FileSeen("/etc/shop.conf", FileKind.FILE, 0o600, "root", "root", 20, "0" * 64, b"old content"),
+        diff=("-b=2", "+b=3\x1b[2J"),
+        on_change=samples.script(),
+        owes=(Owed("service", "", "1.4.2", "restart"),),
+        owed=(),
+        sudo_user="root",
+    )
+    return replace(work, **changes)  # type: ignore[arg-type]
+
+
+def test_a_file_is_told_with_its_diff_and_never_with_its_content() -> None:
+    document = work_of(file_of(WantedFile(0o640, 30, "1" * 64)))
+    assert document["wanted"] == {"mode": "0640", "size": 30, "sha256": "1" * 64, "holds_secrets": False, "after": []}
+    assert document["seen"] == {
+        "path": "/etc/shop.conf",
+        "kind": "file",
+        "mode": "0600",
+        "owner": "root",
+        "group": "root",
+        "size": 20,
+    }
+    assert document["diff"] == ["-b=2", "+b=3"]
+    assert document["owes"][0]["what"] == "restart"  # type: ignore[index]
+    assert "old content" not in json.dumps(document)
+
+
+def test_a_file_with_secrets_tells_no_digest_of_them() -> None:
+    document = work_of(file_of(WantedFile(0o600, 30, "1" * 64, holds_secrets=True)))
+    assert document["wanted"]["sha256"] is None  # type: ignore[index]
+    assert "1" * 64 not in json.dumps(document)
+
+
+def test_what_uses_outputs_is_told_as_its_template_and_the_steps_it_comes_after() -> None:
+    late = LateText(Template("/etc/${{ steps.one.output.NAME }}", samples.HERE), {"color": "green"}, ("one",))
+    document = work_of(file_of(WantedFile(None, late=late), path=late, seen=None))
+    assert document["path"] == {"template": "/etc/${{ steps.one.output.NAME }}", "after": ["one"]}
+    assert document["wanted"] == {"mode": None, "size": None, "sha256": None, "holds_secrets": False, "after": ["one"]}
+    assert "green" not in json.dumps(document)
+
+
+def test_services_and_approvals_are_told() -> None:
+    seen = ServiceSeen(True, "loaded", "inactive", "disabled")
+    service = work_of(ServiceWork("shop", ServiceState.RUNNING, True, False, seen, (), None))
+    assert (service["kind"], service["state"], service["enabled"]) == ("service", "running", True)
+    assert service["seen"]["active"] == "inactive"  # type: ignore[index]
+    assert work_of(ApproveWork("Is it green?")) == {"kind": "approve", "text": "Is it green?"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (FileStep("/etc/x", None), "file"),
+        (ServiceStep("shop"), "service"),
+        (ApproveStep("Fine?"), "approve"),
+    ],
+)
+def test_a_step_tells_its_kind_and_how_it_stands_in_the_plan(kind: StepKind, name: str) -> None:
+    planned = {"a": Planned(Outcome.SKIPPED, "only in production", standby=True, after=("before",))}
+    one = samples.step("One", planned)
+    step = replace(one, step=replace(one.step, kind=kind, required=True, starts_with_previous=True, on_controller=True))
+    document = plan_document(samples.plan([step], ["a"], broken={"b": "sudo refused"}))
+    told = document["steps"][0]
+    assert told["kind"] == name
+    assert (told["when"], told["on_failure"]) == ("success", "fail")
+    assert all(told[key] is True for key in ("required", "starts_with_previous", "on_controller"))
+    assert told["planned"]["a"] == {
+        "outcome": "skipped",
+        "reason": "only in production",
+        "standby": True,
+        "after": ["before"],
+        "conditions": [],
+        "work": None,
+    }
+    assert document["broken"] == {"b": "sudo refused"}
 
 
 def test_plan_made_carries_the_document_that_plan_prints() -> None:

@@ -117,6 +117,49 @@ def test_a_push_shows_how_far_it_is() -> None:
     assert picture(progress, time)[1] == "     0:00  web-001  lays shop out"
 
 
+def test_progress_and_marked_lines_stand_in_the_line_of_their_target() -> None:
+    time = Time()
+    progress = running(2, time)
+    progress.take(events.StepProgress("deploy", "web-001", 40, "copying \x1b[31mfiles"))
+    progress.take(events.StepSaid("deploy", "web-002", events.Level.HIGHLIGHT, "warm"))
+    assert picture(progress, time)[1:] == [
+        "     0:01  web-001  Deploy  40%  copying files",
+        "     0:00  web-002  Deploy  warm",
+    ]
+
+
+def test_an_ignored_failure_is_not_pinned() -> None:
+    time = Time()
+    progress = running(2, time)
+    progress.take(events.StepEnded("deploy", "web-001", Outcome.FAILED, "boom", 1.0, ignored=True))
+    rows = picture(progress, time)
+    assert "1/2" in rows[0]
+    assert "failed" not in "".join(rows)
+
+
+def test_a_failure_that_somebody_is_asked_about_stays_in_its_line() -> None:
+    time = Time()
+    progress = running(1, time)
+    progress.take(events.StepFailed("deploy", "web-001", "boom"))
+    assert picture(progress, time)[1].endswith("Deploy  failed: somebody is asked what to do")
+    progress.take(events.StepDecided("deploy", "web-001", events.Choice.RETRY, "alice"))
+    assert picture(progress, time)[1].endswith("Deploy  retry")
+
+
+def test_what_waits_for_an_approval_says_so_until_it_is_given() -> None:
+    time = Time()
+    progress = running(1, time)
+    progress.take(events.GroupPaused("deploy", None))
+    assert picture(progress, time)[1] == "  Deploy: waiting for an approval"
+    progress.take(events.ApprovalGiven("deploy", True, "alice", ""))
+    assert "waiting" not in "".join(picture(progress, time))
+
+
+def test_progress_is_not_told_a_second_time_above_the_picture() -> None:
+    screen, _ = drawn([events.StepProgress("deploy", "web-1", 50, "half of it")])
+    assert "half of it" not in screen
+
+
 def drawn(happened: list[Event]) -> tuple[str, str]:
     screen, result = io.StringIO(), io.StringIO()
     with LiveView(screen, Printer(result), color=False, verbose=False, clock=Time()) as view:

@@ -213,6 +213,156 @@ def test_quiet_tells_failures_with_their_output_and_the_summary() -> None:
     assert result.splitlines()[0] == "shop 1.4.2 → staging: 1 changed, 1 failed (41 s)"
 
 
+def said(level: events.Level, text: str, target: str = "web-001") -> Event:
+    return events.StepSaid("deploy_shop", target, level, text)
+
+
+def plain_lines(*happened: Event, count: int = 3, verbose: bool = False) -> list[str]:
+    """What is told after the plan, without the time."""
+    progress, _ = told([STARTED, plan_of(count, "Deploy shop"), *happened], verbose=verbose)
+    return [line[9:] for line in progress.splitlines()[2:]]
+
+
+def test_what_a_script_marks_is_told_without_being_asked_for() -> None:
+    assert plain_lines(
+        said(events.Level.HIGHLIGHT, "warm\x1b[2J [bold]"),
+        said(events.Level.WARNING, "nearly full"),
+        said(events.Level.ERROR, "no index"),
+        said(events.Level.WAIT, "for the index"),
+        said(events.Level.VERBOSE, "chatter"),
+    ) == [
+        "  web-001  warm [bold]",
+        "  web-001  warning: nearly full",
+        "  web-001  error: no index",
+        "  web-001  for the index",
+    ]
+    assert plain_lines(said(events.Level.VERBOSE, "chatter"), verbose=True) == ["  web-001  chatter"]
+
+
+def test_what_many_targets_say_alike_is_told_once_when_the_step_ends() -> None:
+    names = samples.targets(20)
+    ends = [events.StepEnded("deploy_shop", name, Outcome.CHANGED, "", 1.0) for name in names]
+    warnings = [said(events.Level.WARNING, "nearly full", name) for name in names]
+    lines = plain_lines(*warnings, *ends, count=20)
+    assert lines[0] == "  web-001 … web-020 (20)  warning: nearly full"
+    assert len(lines) == 3
+
+
+def test_different_words_of_many_targets_do_not_pile_up() -> None:
+    words = [said(events.Level.HIGHLIGHT, f"word {number}") for number in range(100)]
+    assert len(plain_lines(*words, count=20)) == 100
+
+
+def test_progress_in_a_log_is_told_at_four_marks_at_most() -> None:
+    steps = [
+        events.StepProgress("deploy_shop", "web-001", percent, "copying") for percent in (*range(101), 0, *range(101))
+    ]
+    assert plain_lines(*steps) == [f"  web-001  {percent}%  copying" for percent in (25, 50, 75, 100)]
+    assert plain_lines(*steps, count=20) == []
+
+
+def test_outputs_and_kept_files_are_told_when_asked_for_and_secrets_without_their_value() -> None:
+    happened = [
+        events.OutputSet("deploy_shop", "web-001", "Port", "8080"),
+        events.OutputSet("deploy_shop", "web-001", "Token", None),
+        events.ArtifactKept("deploy_shop", "web-001", "log.txt", "/state/runs/r/artifacts/web-001/log.txt", 2000),
+    ]
+    assert plain_lines(*happened) == []
+    assert plain_lines(*happened, verbose=True) == [
+        "  web-001  output Port = 8080",
+        "  web-001  output Token = (secret)",
+        "  web-001  kept log.txt (2.0 kB): /state/runs/r/artifacts/web-001/log.txt",
+    ]
+
+
+def test_a_failure_is_told_before_the_question_and_its_output_only_once() -> None:
+    failure = events.StepFailed("deploy_shop", "web-002", "activate", 7, b"boom\n")
+    decided = events.StepDecided("deploy_shop", "web-002", events.Choice.LEAVE_OUT, "alice")
+    end = events.StepEnded("deploy_shop", "web-002", Outcome.FAILED, "activate", 3.0, 7, b"boom\n")
+    assert plain_lines(failure, decided, end) == [
+        "  failed       web-002  Deploy shop: activate (exit status 7)",
+        "      │ boom",
+        "      Deploy shop, web-002: leave out, by alice",
+        "  failed       web-002  Deploy shop: activate (exit status 7)  3.0 s",
+    ]
+
+
+def test_a_failure_after_a_retry_shows_its_own_output() -> None:
+    first = events.StepFailed("deploy_shop", "web-002", "activate", 7, b"boom\n")
+    again = events.StepDecided("deploy_shop", "web-002", events.Choice.RETRY, "alice")
+    end = events.StepEnded("deploy_shop", "web-002", Outcome.FAILED, "activate", 3.0, 7, b"worse\n")
+    assert plain_lines(first, again, end)[-1] == "      │ worse"
+
+
+def test_a_failure_that_counts_nowhere_says_so() -> None:
+    end = events.StepEnded("deploy_shop", "web-002", Outcome.FAILED, "", 1.0, 7, b"boom\n", ignored=True)
+    assert plain_lines(end) == ["  failed, ignored  web-002  Deploy shop: exit status 7  1.0 s", "      │ boom"]
+
+
+def test_the_controller_is_told_as_the_controller() -> None:
+    end = events.StepEnded("tell", "controller", Outcome.CHANGED, "ran", 1.0)
+    assert plain_lines(events.StepStarted("tell"), end)[-1] == "  changed      on the controller  ran  1.0 s"
+
+
+def test_approvals_and_what_waits_for_one_are_told() -> None:
+    assert plain_lines(
+        events.GroupPaused("deploy_shop", None),
+        events.ApprovalGiven("deploy_shop", True, "alice", "green"),
+        events.ApprovalGiven("deploy_shop", False, "bob", ""),
+    ) == [
+        "  Deploy shop: waiting for an approval",
+        "  approved     Deploy shop, by alice: green",
+        "  refused      Deploy shop, by bob",
+    ]
+
+
+def result_lines(*happened: Event) -> list[str]:
+    return told([STARTED, plan_of(3, "Deploy shop"), *happened])[1].splitlines()
+
+
+def test_ignored_failures_approvals_and_artifacts_stand_in_the_summary() -> None:
+    ignored = [
+        events.StepEnded("deploy_shop", name, Outcome.FAILED, "exit status 3", 1.0, 3, ignored=True)
+        for name in samples.targets(3)
+    ]
+    kept = [events.ArtifactKept("deploy_shop", name, "x", f"/state/r/artifacts/{name}/x", 500) for name in ("a", "b")]
+    approval = events.ApprovalGiven("deploy_shop", True, "alice", "")
+    assert result_lines(*ignored, *kept, approval, ended(*[Outcome.UNCHANGED] * 3)) == [
+        "shop 1.4.2 → staging: 3 unchanged, 3 failures ignored (41 s)",
+        "  unchanged    web-001 … web-003 (3) · at 1.4.2",
+        "  ignored      web-001 … web-003 (3)  Deploy shop: exit status 3",
+        "  approved     Deploy shop, by alice",
+        "  kept         2 artifacts, 1.0 kB, in /state/r/artifacts",
+    ]
+    assert result_lines(kept[0], ended(Outcome.CHANGED))[-1] == "  kept         /state/r/artifacts/a/x (500 B)"
+
+
+def test_the_controller_is_no_target_of_the_summary_and_its_failure_is_named() -> None:
+    failure = events.StepEnded("deploy_shop", "controller", Outcome.FAILED, "", 1.0, 7)
+    results = (
+        TargetResult("web-001", Outcome.CHANGED, "", None),
+        TargetResult("controller", Outcome.FAILED, "exit status 7", None),
+    )
+    assert result_lines(failure, events.RunEnded("r", 1, 41.0, results, "")) == [
+        "shop 1.4.2 → staging: 1 changed (41 s)",
+        "  failed       Deploy shop, on the controller: exit status 7",
+        "  changed      web-001",
+    ]
+
+
+def test_warnings_do_not_break_the_silence_of_a_run_that_went_well() -> None:
+    ignored = events.StepEnded("deploy_shop", "web-001", Outcome.FAILED, "", 1.0, 7, b"boom\n", ignored=True)
+    happened = [STARTED, said(events.Level.WARNING, "hot"), said(events.Level.ERROR, "hotter"), ignored]
+    assert quietly_told([*happened, ended(Outcome.CHANGED)]) == ("", "")
+    progress, _ = quietly_told([*happened, said(events.Level.HIGHLIGHT, "fine"), ended(Outcome.FAILED, exit_code=1)])
+    assert [line[9:] for line in progress.splitlines()] == [
+        "  web-001  warning: hot",
+        "  web-001  error: hotter",
+        "  failed, ignored  web-001  deploy_shop: exit status 7  1.0 s",
+        "      │ boom",
+    ]
+
+
 class Broken(io.StringIO):
     """A pipe whose reader has gone."""
 
