@@ -60,11 +60,13 @@ def plan(
             if not isinstance(event, PlanMade):  # it is the result, and printed as such
                 view.emit(event)
 
+        person = person_at(terminal, view)
         made = operation.plan(
             request,
             emit=emit,
-            make_connector=connector_maker(person_at(terminal, view)),
+            make_connector=connector_maker(person),
             surroundings=Surroundings.of_user(),
+            person=person,
         )
         run_plan = asyncio.run(made)
     code = plan_exit_code(run_plan, differs=ExitCode.DIFFERS if exit_code else ExitCode.DONE)

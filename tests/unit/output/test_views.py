@@ -262,7 +262,7 @@ def test_progress_in_a_log_is_told_at_four_marks_at_most() -> None:
 
 
 def test_outputs_and_kept_files_are_told_when_asked_for_and_secrets_without_their_value() -> None:
-    happened = [
+    happened: list[Event] = [
         events.OutputSet("deploy_shop", "web-001", "Port", "8080"),
         events.OutputSet("deploy_shop", "web-001", "Token", None),
         events.ArtifactKept("deploy_shop", "web-001", "log.txt", "/state/runs/r/artifacts/web-001/log.txt", 2000),
@@ -325,7 +325,7 @@ def test_ignored_failures_approvals_and_artifacts_stand_in_the_summary() -> None
         events.StepEnded("deploy_shop", name, Outcome.FAILED, "exit status 3", 1.0, 3, ignored=True)
         for name in samples.targets(3)
     ]
-    kept = [events.ArtifactKept("deploy_shop", name, "x", f"/state/r/artifacts/{name}/x", 500) for name in ("a", "b")]
+    kept: list[Event] = [events.ArtifactKept("deploy_shop", name, "x", f"/state/r/artifacts/{name}/x", 500) for name in ("a", "b")]
     approval = events.ApprovalGiven("deploy_shop", True, "alice", "")
     assert result_lines(*ignored, *kept, approval, ended(*[Outcome.UNCHANGED] * 3)) == [
         "shop 1.4.2 → staging: 3 unchanged, 3 failures ignored (41 s)",
