@@ -6,33 +6,32 @@ named. Nothing is run, and no secret is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any
 
-from octo_ssh.config.plan_probes import is_http_url
-from octo_ssh.config.plan_steps import place_problem
-from octo_ssh.config.problems import nearest
+from octo_ssh.config.plan_outputs import output_problems
+from octo_ssh.config.plan_templates import Use, check, templates_of
+from octo_ssh.config.problems import nearest, quoted_list
 from octo_ssh.config.secrets import SecretStore
-from octo_ssh.config.templates import TemplateProblem, render, render_script_value, render_text
+from octo_ssh.config.templates import TemplateProblem, render_text
 from octo_ssh.config.variables import Scopes
 from octo_ssh.errors import Position, Problem
 from octo_ssh.model import select as selectors
 from octo_ssh.model.inventory import Inventory
-from octo_ssh.model.plan import (
-    CheckStep,
-    CommandProbe,
-    GroupStep,
-    HttpProbe,
-    PackageStep,
-    Probe,
-    ReleasePlan,
-    RunStep,
-    Step,
-    UrlOrigin,
-)
-from octo_ssh.model.values import Expr, SecretRef, Template, leaves
+from octo_ssh.model.plan import CONTROLLER, GroupStep, ReleasePlan, Step, UrlOrigin
+from octo_ssh.model.values import Expr, SecretRef, Template
 from octo_ssh.model.work import LateText
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around a step."""
+
+    targets: tuple[str, ...]
+    groups: tuple[Step, ...] = ()
+    becomes: bool = field(default=False, kw_only=True)
+    rolls: bool = field(default=False, kw_only=True)
 
 
 @dataclass(slots=True)
@@ -47,24 +46,22 @@ class Checker:
     places: Mapping[tuple[str, str], Position]
     """As ``PlanFile.places``."""
     _found: list[Problem] = field(default_factory=list)
-    _failed: set[Position] = field(default_factory=set)
-    """Where a template failed already."""
+    _reached: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """As ``output_problems`` takes it."""
     _needed: dict[SecretRef, set[Position]] = field(default_factory=dict)
 
     def problems(self, targets: tuple[str, ...]) -> list[Problem]:
         """Everything that is wrong for these targets, those of the environment; each mistake once."""
         self._found.extend(self.scopes.problems())
         self._check_origins()
+        self._check_environments()
         for step in self.plan.steps:
-            self._check_step(step, targets, becomes=False)
+            self._check_step(step, _Around(targets))
+        self._found.extend(output_problems(self.plan.steps, self._reached, self.inventory.targets))
         for name in targets:
             self._need(self.inventory.targets[name].identity_passphrase)
         self._check_sources()
         return sorted(set(self._found))
-
-    def _fail(self, problem: TemplateProblem) -> None:
-        self._failed.add(problem.position)
-        self._found.append(Problem(problem.position, problem.message))
 
     def _need(self, value: Any) -> None:
         """A secret is used: its source must be there."""
@@ -91,22 +88,33 @@ class Checker:
             try:
                 text = render_text(where, names)
             except TemplateProblem as problem:
-                self._fail(problem)
+                self._found.append(Problem(problem.position, problem.message))
                 continue
             if isinstance(source.origin, UrlOrigin) and not text.startswith("https://"):
                 self._found.append(Problem(where.position, f"'url' must start with https://, and gives '{text}'"))
 
-    def _check_step(self, step: Step, within: tuple[str, ...], *, becomes: bool) -> None:
+    def _check_step(self, step: Step, around: _Around) -> None:
         selected = set(self._selected(step))
-        targets = tuple(name for name in within if name in selected)
-        becomes = becomes or step.become is not None
-        if isinstance(step.kind, GroupStep):
-            self._check_for(step, targets)
-            for child in step.kind.steps:
-                self._check_step(child, targets, becomes=becomes)
+        targets = tuple(name for name in around.targets if name in selected)
+        if step.environments and self.environment not in step.environments:
+            for child in step.kind.steps if isinstance(step.kind, GroupStep) else ():
+                self._check_step(child, around)
+            return
+        alone = step.on_controller and not around.rolls
+        self._reached[step.id] = (CONTROLLER,) if alone else targets
+        if alone:
+            self._check_for(step, (None,))
+            for group in around.groups:  # whether it runs is asked here, not for a target
+                self._check_templates(list(templates_of(group)), (None,), group)
             return
         self._check_for(step, targets)
-        for name in targets if becomes else ():
+        becomes = around.becomes or step.become is not None
+        if isinstance(step.kind, GroupStep):
+            rolls = around.rolls or step.kind.rolling is not None
+            for child in step.kind.steps:
+                self._check_step(child, _Around(targets, (*around.groups, step), becomes=becomes, rolls=rolls))
+            return
+        for name in targets if becomes and not step.on_controller else ():
             self._need(self.inventory.targets[name].become.password)
 
     def _selected(self, step: Step) -> tuple[str, ...]:
@@ -128,26 +136,37 @@ class Checker:
     def _place(self, step: Step, key: str, word: str) -> Position:
         return self.places.get((step.id, f"{key}:{word}"), step.position)
 
-    def _check_for(self, step: Step, targets: tuple[str, ...]) -> None:
-        """A step's own templates and secrets, on each of its targets."""
-        templates = [pair for pair in _templates(step) if _varies(pair[1])]
+    def _check_environments(self) -> None:
+        """Words at ``environments`` of steps."""
+        known = self.inventory.environments
+        for (_, place), at in self.places.items():
+            key, _, word = place.partition(":")
+            if key == "environments" and word not in known:
+                hint = nearest(word, known) or (f": known are {quoted_list(known)}" if known else ": there are none")
+                self._found.append(Problem(at, f"unknown environment '{word}'{hint}"))
+
+    def _check_for(self, step: Step, targets: tuple[str | None, ...]) -> None:
+        """A step's own templates and secrets, on each of its targets; on the controller, that is None."""
+        self._check_templates(list(templates_of(step)), targets, step)
         secrets = [] if isinstance(step.kind, GroupStep) else list(step.secrets)
         for target in targets:
+            secrets = [name for name in secrets if self._is_secret(step, name, target)]
+
+    def _check_templates(self, templates: list[tuple[Use, Expr]], targets: tuple[str | None, ...], step: Step) -> None:
+        for target in targets if templates else ():
             names = self.scopes.names(target=target, step=step)
-            for name in list(secrets):
-                if not self._is_secret(step, name, target):
-                    secrets.remove(name)
-            for use, expr in templates:
-                try:
-                    self._check_template(use, expr, names)
-                except TemplateProblem as problem:
-                    self._fail(problem)
-            templates = [(use, expr) for use, expr in templates if not self._has_failed(expr)]
+            templates = [(use, expr) for use, expr in templates if self._is_right(use, expr, names)]
 
-    def _has_failed(self, expr: Expr) -> bool:
-        return any(isinstance(item, Template) and item.position in self._failed for item in leaves(expr))
+    def _is_right(self, use: Use, expr: Expr, names: Mapping[str, Any]) -> bool:
+        """Whether a value can be rendered; note what is wrong, or which secrets it needs."""
+        try:
+            self._need(check(use, expr, names))
+        except TemplateProblem as problem:
+            self._found.append(Problem(problem.position, problem.message))
+            return False
+        return True
 
-    def _is_secret(self, step: Step, name: str, target: str) -> bool:
+    def _is_secret(self, step: Step, name: str, target: str | None) -> bool:
         """Whether a name in ``secrets`` is one; note what is wrong, or that it is needed."""
         values = self.scopes.values(target=target, step=step)
         at = self._place(step, "secrets", name)
@@ -160,7 +179,7 @@ class Checker:
         try:
             resolved = values[name]
         except TemplateProblem as problem:
-            self._fail(problem)
+            self._found.append(Problem(problem.position, problem.message))
             return False
         if not isinstance(resolved.value, SecretRef):
             message = f"'{name}' is no secret, and scripts have it anyway: remove it here (set by {resolved.source})"
@@ -168,66 +187,3 @@ class Checker:
             return False
         self._need(resolved.value)
         return True
-
-    def _check_template(self, use: str, expr: Expr, names: Mapping[str, Any]) -> None:
-        """Render one value, and look at what comes out. Raises TemplateProblem."""
-        match use:
-            case "env":
-                self._need(render_script_value(expr, names))
-            case "when":
-                value = render(expr, names)
-                if not isinstance(value, bool):
-                    raise TemplateProblem(expr.position, f"'when' must give true or false, and gives {value!r}")
-            case "to":
-                text = render_text(expr, names)
-                if (reason := place_problem(text)) is not None:
-                    raise TemplateProblem(expr.position, f"{reason}; it gives '{text}'")
-            case "http":
-                text = render_text(expr, names)
-                if not is_http_url(text):
-                    raise TemplateProblem(
-                        expr.position, f"'http' must be an http:// or https:// URL; it gives '{text}'"
-                    )
-            case _:
-                render_text(expr, names)
-
-
-def _varies(expr: Expr) -> bool:
-    return any(isinstance(item, Template | SecretRef) for item in leaves(expr))
-
-
-def _templates(step: Step) -> Iterator[tuple[str, Expr]]:
-    """What of a step may be a template, with its use."""
-    if isinstance(step.when, Template):
-        yield "when", step.when
-    match step.kind:
-        case GroupStep():
-            return
-        case PackageStep(to=to, verify=verify):
-            if to is not None:
-                yield "to", to
-            if verify is not None:
-                yield from _in_probe(verify)
-        case CheckStep(probe=probe):
-            yield from _in_probe(probe)
-        case RunStep():
-            pass
-        case _:
-            assert_never(step.kind)
-    for value in step.env.values():
-        yield "env", value
-    if step.cwd is not None:
-        yield "text", step.cwd
-
-
-def _in_probe(probe: Probe) -> Iterator[tuple[str, Expr]]:
-    match probe.what:
-        case HttpProbe(url=url, contains=contains):
-            yield "http", url
-            if contains is not None:
-                yield "text", contains
-        case CommandProbe(command=command):
-            for argument in command if isinstance(command, tuple) else ():
-                yield "text", argument
-        case _:
-            assert_never(probe.what)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from octo_ssh.config.document import Mapping, Node, read_document
 from octo_ssh.config.plan_shapes import PackageShape, PlanShape
-from octo_ssh.config.plan_steps import Inherited, StepReader
+from octo_ssh.config.plan_steps import StepReader
 from octo_ssh.config.problems import Problems
 from octo_ssh.config.schema import validate
 from octo_ssh.config.values import BadValue, beside, check_name, folder_of, read_variables
@@ -33,7 +33,7 @@ class PlanFile:
     """None when the file does not name it."""
     environment_at: Position
     places: MappingOf[tuple[str, str], Position]
-    """Where a word of a step's ``on`` or ``secrets`` stands: by step id and ``on:WORD``, ``secrets:WORD``."""
+    """Where a word of a step stands: by step id and ``on:WORD``, ``secrets:WORD``, ``environments:WORD``."""
 
 
 def load_plan(path: str | os.PathLike[str]) -> ReleasePlan:
@@ -53,7 +53,7 @@ def read_plan(path: str | os.PathLike[str], problems: Problems) -> PlanFile:
     shape = validate(document, PlanShape, problems) if document is not None else None
     packages = _packages(_at(document, "packages"), problems)
     reader = StepReader(tuple(packages), problems)
-    steps = reader.steps(_at(document, "steps"), Inherited())
+    steps = reader.plan_steps(_at(document, "steps"))
     plan: ReleasePlan | None = None
     if shape is not None:
         _check_names(shape, problems)

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from octo_ssh.config.document import Mapping
-from octo_ssh.config.plan_shapes import ActingShape, CheckShape, GroupShape, PackageStepShape, RunShape, StepShape
+from octo_ssh.config.plan_step_shapes import (
+    ActingShape,
+    AnyStepShape,
+    ApproveShape,
+    CheckShape,
+    FileShape,
+    GroupShape,
+    PackageStepShape,
+    RunShape,
+    ServiceShape,
+    StepShape,
+)
 from octo_ssh.config.problems import Problems, nearest, quoted_list
-from octo_ssh.config.values import not_built
 
-SHAPES: dict[str, type[GroupShape] | type[RunShape] | type[CheckShape] | type[PackageStepShape]] = {
+SHAPES: dict[str, type[AnyStepShape]] = {
     "package": PackageStepShape,
     "run": RunShape,
     "script": RunShape,
+    "file": FileShape,
+    "service": ServiceShape,
     "check": CheckShape,
+    "approve": ApproveShape,
     "steps": GroupShape,
 }
-_NOUNS = {
+"""By the key that says what a step does."""
+NOUNS = {
     "package": "a package step",
     "run": "a run step",
     "script": "a run step",
+    "file": "a file step",
+    "service": "a service step",
     "check": "a check",
+    "approve": "an approval",
     "steps": "a group",
 }
-_NOT_BUILT = ("file", "service", "approve")
 
 
 def _keys(shape: type[StepShape]) -> frozenset[str]:
@@ -34,11 +50,7 @@ _EVERY_KEY = frozenset().union(*_KEYS.values())
 
 def kind_of(node: Mapping, problems: Problems) -> str | None:
     """The one key that says what a step does; None after saying what is wrong."""
-    kinds = [key for key in (*SHAPES, *_NOT_BUILT) if key in node.items]
-    for kind in kinds:
-        if kind in _NOT_BUILT:
-            problems.add(node.items[kind].key, not_built(f"the step kind '{kind}'"))
-            return None
+    kinds = [key for key in SHAPES if key in node.items]
     if len(kinds) > 1:
         where = max(node.items[kind].key for kind in kinds)
         problems.add(where, f"a step does one thing, and this one has {quoted_list(kinds)}: make it two steps")
@@ -58,10 +70,14 @@ def only_own_keys(node: Mapping, kind: str, problems: Problems) -> Mapping:
     """The step without the keys that belong to other kinds; each of those is a problem."""
     foreign = [key for key in node.items if key in _EVERY_KEY - _KEYS[kind]]
     for key in foreign:
-        if kind == "steps" and key in _keys(ActingShape):
-            message = f"'{key}' belongs to the steps inside, not to the group: move it"
-        else:
-            owner = next(name for name, keys in _KEYS.items() if key in keys)
-            message = f"'{key}' belongs to {_NOUNS[owner]}, and this is {_NOUNS[kind]}: remove it"
-        problems.add(node.items[key].key, message)
+        problems.add(node.items[key].key, _of_another_kind(key, kind))
     return Mapping({key: entry for key, entry in node.items.items() if key not in foreign}, node.position)
+
+
+def _of_another_kind(key: str, kind: str) -> str:
+    owners = list(dict.fromkeys(NOUNS[name] for name, keys in _KEYS.items() if key in keys))
+    if kind == "steps" and key in _keys(ActingShape):
+        return f"'{key}' belongs to the steps inside, not to the group: move it"
+    if len(owners) > 1:
+        return f"{NOUNS[kind]} has no '{key}': remove it"
+    return f"'{key}' belongs to {owners[0]}, and this is {NOUNS[kind]}: remove it"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from octo_ssh.config.document import Node, Scalar, Sequence
-from octo_ssh.config.plan_shapes import ProbeShape, RollingShape
+from octo_ssh.config.plan_step_shapes import ProbeShape, RollingShape
+from octo_ssh.config.plan_words import is_http_url
 from octo_ssh.config.problems import Problems
-from octo_ssh.config.values import BadValue, duration_s, not_built, shell_text, template_text
-from octo_ssh.errors import Position
+from octo_ssh.config.values import BadValue, duration_s, shell_text, template_text
 from octo_ssh.model.plan import Budget, CommandProbe, HttpProbe, Probe, Rolling, Text
-
-_URL = re.compile(r"https?://[^\s/]")
 
 
 def read_probe(shape: ProbeShape, problems: Problems) -> Probe:
@@ -28,11 +24,6 @@ def read_probe(shape: ProbeShape, problems: Problems) -> Probe:
     if isinstance(what, HttpProbe) and isinstance(what.url, str) and not is_http_url(what.url):
         problems.add(shape.at("http"), "'http' must be a URL that starts with http:// or https://")
     return Probe(what, shape.within, shape.every)
-
-
-def is_http_url(text: str) -> bool:
-    """Whether a text is a URL that can be asked."""
-    return _URL.match(text) is not None
 
 
 def _command(node: Node | None, problems: Problems) -> CommandProbe:
@@ -67,24 +58,23 @@ def read_rolling(shape: RollingShape, problems: Problems) -> Rolling:
     for key, budget in (("window", window), ("canary", shape.canary)):
         if budget is not None and not (budget.count or budget.percent):
             problems.add(shape.at(key), f"'{key}' must be at least 1, or more than 0%")
+    asks = isinstance(shape.pause, Scalar) and shape.pause.value == "approve"
+    if asks and shape.canary is None:
+        problems.add(shape.at("pause"), "'pause: approve' asks after the canary, and there is none: add 'canary: 1'")
     return Rolling(
         window=window,
         canary=shape.canary,
         max_failures=shape.max_failures or Budget(count=0),
-        pause_s=_pause_s(shape.pause, shape.key_at("pause"), problems),
+        pause_s=0.0 if asks else _pause_s(shape.pause, problems),
+        asks=asks,
     )
 
 
-def _pause_s(node: Node | None, key: Position, problems: Problems) -> float:
-    match node:
-        case None:
-            return 0.0
-        case Scalar(value="approve"):
-            problems.add(key, not_built("'pause: approve'"))
-            return 0.0
-        case _:
-            try:
-                return duration_s(node)
-            except BadValue as bad:
-                problems.add(node.position, f"'pause' {bad.message}")
-                return 0.0
+def _pause_s(node: Node | None, problems: Problems) -> float:
+    if node is None:
+        return 0.0
+    try:
+        return duration_s(node)
+    except BadValue as bad:
+        problems.add(node.position, f"'pause' {bad.message}, or approve")
+        return 0.0

@@ -92,6 +92,14 @@ class _OneOrManySchema:
         return {"anyOf": [listed.get("items", {}), listed]}
 
 
+def see(name: str) -> dict[str, str]:
+    """Stands in a JSON schema for what another part of it says: a shape by the name of its class, or a fragment of
+    ``reference``, which puts a ``$ref`` in its place."""
+    return {SEE: name}
+
+
+SEE = "x-see"
+
 Str = Annotated[str, BeforeValidator(leaf(values.plain_text))]
 """Plain text: a number or a template is refused."""
 Shell = Annotated[str, BeforeValidator(leaf(values.shell_text))]
@@ -101,11 +109,8 @@ WholeNumber = Annotated[int, BeforeValidator(leaf(values.whole_number))]
 """Add Field(ge=…, le=…) for bounds."""
 Text = Annotated[str | Template, PlainValidator(leaf(values.template_text)), WithJsonSchema({"type": "string"})]
 """Text that may be a template."""
-Seconds = Annotated[
-    float,
-    PlainValidator(leaf(values.duration_s)),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"}),
-]
+DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"}
+Seconds = Annotated[float, PlainValidator(leaf(values.duration_s)), WithJsonSchema(DURATION_SCHEMA)]
 """A duration with its unit, as seconds."""
 TargetBudget = Annotated[
     Budget,
@@ -114,7 +119,11 @@ TargetBudget = Annotated[
 ]
 """A number of targets or a share of them."""
 Raw = Annotated[Scalar | Sequence | Mapping, PlainValidator(lambda node: node), WithJsonSchema({})]
-"""The node itself, for whoever reads it further: variables, values with a source."""
+"""The node itself, for whoever reads it further. Where that is known, say what it may hold: another WithJsonSchema."""
+VariablesNode = Annotated[Raw, WithJsonSchema({"type": "object", "propertyNames": see("variable_name")})]
+"""Variables by name."""
+SourcedNode = Annotated[Raw, WithJsonSchema(see("secret"))]
+"""A secret, which never stands in a file."""
 FormatVersion = Annotated[
     int, PlainValidator(leaf(values.format_version)), WithJsonSchema({"const": values.FORMAT_VERSION})
 ]

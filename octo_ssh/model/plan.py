@@ -363,13 +363,14 @@ class ReleasePlan:
 
     def walk(self) -> tuple[Step, ...]:
         """Every step, groups before their children, in the order of the file."""
-        return tuple(_walk(self.steps))
+        return tuple(walk_steps(self.steps))
 
 
-def _walk(steps: tuple[Step, ...]) -> list[Step]:
+def walk_steps(steps: tuple[Step, ...]) -> list[Step]:
+    """These steps and all inside them, groups before their children."""
     found: list[Step] = []
     for step in steps:
         found.append(step)
         if isinstance(step.kind, GroupStep):
-            found.extend(_walk(step.kind.steps))
+            found.extend(walk_steps(step.kind.steps))
     return found

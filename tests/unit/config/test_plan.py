@@ -10,12 +10,14 @@ from octo_ssh.config.plan import load_plan
 from octo_ssh.config.plan_steps import slug
 from octo_ssh.errors import FileErrors, Position
 from octo_ssh.model.plan import (
+    ApproveStep,
     BecomeAs,
     Budget,
     CheckStep,
     CommandProbe,
     FileOrigin,
     FileScript,
+    FileStep,
     FolderOrigin,
     GroupStep,
     HttpProbe,
@@ -24,10 +26,14 @@ from octo_ssh.model.plan import (
     PackageStep,
     Probe,
     ReleasePlan,
+    Restart,
     Retry,
     Rolling,
     RunStep,
+    ServiceState,
+    ServiceStep,
     Step,
+    TemplateContent,
     UrlOrigin,
     When,
 )
@@ -109,10 +115,14 @@ drift:
     - {path: var/cache/**, reason: the app writes here, until: "2027-03-01"}
 """
 
+UNIT = "[Service]\nExecStart=/srv/shop/current/bin/shop --port ${{ app_port }}\n"
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "units").mkdir()
+    (tmp_path / "units/shop.service").write_text(UNIT)
     return tmp_path
 
 
@@ -132,11 +142,7 @@ def without(text: str, start: str, end: str) -> str:
 
 def built_example() -> str:
     """The example, less what is not built yet."""
-    text = without(SPEC_EXAMPLE, "  - name: Unit file", "  - name: Migrate")
-    text = without(text, "        confirm: 60s", "      - name: Service")
-    text = without(text, "      - name: Service", "      - name: Undrain")
-    text = without(text, "  - name: Sign-off", "  - name: Smoke")
-    return without(text, "  - name: Tell the team", "")
+    return without(without(SPEC_EXAMPLE, "        confirm: 60s", "      - name: Service"), "drift:", "")
 
 
 @pytest.mark.usefixtures("here")
@@ -146,11 +152,7 @@ def test_the_example_is_refused_only_where_it_asks_for_what_is_not_built() -> No
     assert [str(problem) for problem in caught.value.problems] == [
         f"plan.yaml:{place}: {what} is not built yet in octo-ssh 0.1: remove it"
         for place, what in (
-            ("24:5", "the step kind 'file'"),
             ("49:9", "'confirm'"),
-            ("51:9", "the step kind 'service'"),
-            ("60:5", "the step kind 'approve'"),
-            ("65:9", "'on: controller'"),
             ("68:1", "'drift'"),
         )
     ]
@@ -178,23 +180,40 @@ def test_the_rest_of_the_example_is_read() -> None:
         Scope(target="web-03"),
     ]
     assert [(step.name, step.id) for step in plan.walk()] == [
+        ("Unit file", "unit_file"),
         ("Migrate database", "migrate_database"),
         ("Roll out", "roll_out"),
         ("Drain", "drain"),
         ("Deploy shop", "deploy_shop"),
+        ("Service", "service"),
         ("Undrain", "undrain"),
+        ("Sign-off", "sign_off"),
         ("Smoke test", "smoke_test"),
+        ("Tell the team", "tell_the_team"),
     ]
 
 
 @pytest.mark.usefixtures("here")
 def test_the_steps_of_the_example_are_what_they_say() -> None:
-    migrate, roll, drain, deploy, undrain, smoke = load(built_example()).walk()
+    unit, migrate, roll, drain, deploy, service, undrain, sign_off, smoke, tell = load(built_example()).walk()
+    assert unit == Step(
+        "Unit file",
+        "unit_file",
+        FileStep(
+            "/etc/systemd/system/shop.service",
+            TemplateContent("units/shop.service", UNIT.encode()),
+            mode=0o644,
+            on_change="systemctl daemon-reload",
+        ),
+        at(22, 5),
+        on=("web",),
+        become=BecomeAs(),
+    )
     assert migrate == Step(
         "Migrate database",
         "migrate_database",
         RunStep(InlineScript('./bin/migrate --to "$OCTO_RELEASE"')),
-        at(22, 5),
+        at(29, 5),
         on=("web",),
         once=True,
         secrets=("api_token",),
@@ -202,7 +221,7 @@ def test_the_steps_of_the_example_are_what_they_say() -> None:
     )
     assert isinstance(roll.kind, GroupStep)
     assert roll.kind.rolling == Rolling(Budget(percent=25.0), Budget(count=1), Budget(count=1), 30.0)
-    assert roll.kind.steps == (drain, deploy, undrain)
+    assert roll.kind.steps == (drain, deploy, service, undrain)
     assert deploy.kind == PackageStep(
         package="shop",
         to="/srv/shop",
@@ -210,12 +229,18 @@ def test_the_steps_of_the_example_are_what_they_say() -> None:
         shared=("var/uploads",),
         configure=("config/*.conf",),
         activate="sudo systemctl restart shop",
-        verify=Probe(HttpProbe(Template("http://127.0.0.1:${{ app_port }}/healthz", at(41, 24)), "ok"), 30.0, 2.0),
+        verify=Probe(HttpProbe(Template("http://127.0.0.1:${{ app_port }}/healthz", at(48, 24)), "ok"), 30.0, 2.0),
+    )
+    assert service.kind == ServiceStep(
+        "shop", ServiceState.RUNNING, enabled=True, restart=Restart.ON_CHANGE, on_change=("unit_file",)
     )
     assert undrain.when is When.ALWAYS
+    assert sign_off.kind == ApproveStep("Look at the dashboard of the first twenty minutes")
+    assert (sign_off.on_controller, sign_off.on) == (True, ())
     assert smoke.kind == CheckStep(
-        Probe(CommandProbe(("curl", "-fsS", Template("localhost:${{ app_port }}/healthz", at(47, 35)))), 60.0, 2.0)
+        Probe(CommandProbe(("curl", "-fsS", Template("localhost:${{ app_port }}/healthz", at(62, 35)))), 60.0, 2.0)
     )
+    assert (tell.on_controller, tell.on, tell.when) == (True, (), When.ALWAYS)
 
 
 @pytest.mark.usefixtures("here")
