@@ -14,12 +14,23 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from octo_ssh.errors import SecretError
-from octo_ssh.model.values import CommandSource, EnvSource, FileSource, Secret, SecretRef
+from octo_ssh.model.values import (
+    AgeSource,
+    CommandSource,
+    EnvSource,
+    FileSource,
+    OutputSource,
+    PromptSource,
+    Secret,
+    SecretRef,
+)
 
 MIN_CHARACTERS = 4
 """Masking shorter ones would garble all output."""
 MAX_BYTES = 64 * 1024
 COMMAND_TIMEOUT_S = 30.0
+_TOO_LARGE = f"is larger than {MAX_BYTES // 1024} KiB: that is no secret"
+_NOT_GIVEN = "was not given in this run"
 
 
 class _Unusable(Exception):
@@ -35,6 +46,8 @@ class SecretStore:
         self._environ = os.environ if environ is None else environ
         self._command_timeout_s = command_timeout_s
         self._read: dict[SecretRef, Secret] = {}
+        self._former: list[Secret] = []
+        """What a ref stood for before: still masked."""
         self._lock = threading.Lock()
 
     def check(self, ref: SecretRef) -> str | None:
@@ -49,23 +62,46 @@ class SecretStore:
                 return (
                     None if found else f"there is no program '{argv[0]}' that could be run: install it, or check PATH"
                 )
+            case AgeSource():
+                from octo_ssh.config import age
+
+                return age.check(ref.source, self._environ)
+            case PromptSource() | OutputSource():
+                with self._lock:
+                    return None if ref in self._read else _NOT_GIVEN
             case _:
                 assert_never(ref.source)
+
+    def remember(self, ref: SecretRef, text: str) -> Secret:
+        """Keep a secret that came from no source to look in: an answer, or an output of a step.
+
+        Raises SecretError for a text that cannot be one (shorter than MIN_CHARACTERS, say); the message holds none of
+        it. One that takes the place of another leaves that masked.
+        """
+        try:
+            secret = Secret(_usable(text))
+        except _Unusable as error:
+            raise SecretError(f"{ref.position}: the secret from {ref} {error}") from None
+        with self._lock:
+            if ref in self._read:
+                self._former.append(self._read[ref])
+            self._read[ref] = secret
+        return secret
 
     def reveal(self, ref: SecretRef) -> Secret:
         """The secret, less one final newline. Raises SecretError, which never holds the value or any output."""
         with self._lock:
             if ref not in self._read:
                 try:
-                    self._read[ref] = Secret(_usable(self._bytes(ref)))
+                    self._read[ref] = Secret(_usable(_text(self._bytes(ref))))
                 except _Unusable as error:
                     raise SecretError(f"{ref.position}: the secret from {ref} {error}") from None
             return self._read[ref]
 
     def known(self) -> tuple[Secret, ...]:
-        """Every secret that was read so far: what a Masker hides."""
+        """Every secret that was read or remembered so far: what a Masker hides."""
         with self._lock:
-            return tuple(self._read.values())
+            return (*self._read.values(), *self._former)
 
     def _bytes(self, ref: SecretRef) -> bytes:
         match ref.source:
@@ -77,18 +113,33 @@ class SecretStore:
                 return _file_bytes(os.path.expanduser(path))
             case CommandSource(argv, folder):
                 return _command_bytes(argv, folder, self._command_timeout_s)
+            case AgeSource():
+                from octo_ssh.config import age
+
+                try:
+                    return age.decrypt(ref.source, self._environ)
+                except age.AgeError as error:
+                    raise _Unusable(f"cannot be had: {error}") from None
+            case PromptSource() | OutputSource():
+                raise _Unusable(_NOT_GIVEN)
             case _:
                 assert_never(ref.source)
 
 
-def _usable(content: bytes) -> str:
-    if len(content) > MAX_BYTES:
-        raise _Unusable(f"is larger than {MAX_BYTES // 1024} KiB: that is no secret")
-    content = content.removesuffix(b"\n").removesuffix(b"\r")
+def _text(content: bytes) -> str:
+    """What a source gave, less one final newline."""
+    if len(content) > MAX_BYTES:  # it was not read to its end
+        raise _Unusable(_TOO_LARGE)
+    return content.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
+
+
+def _usable(text: str) -> str:
     try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
+        is_large = len(text.encode("utf-8")) > MAX_BYTES
+    except UnicodeEncodeError:
         raise _Unusable("is not UTF-8 text: encode it, with base64 for example") from None
+    if is_large:
+        raise _Unusable(_TOO_LARGE)
     if "\0" in text:
         raise _Unusable("holds a NUL byte, which no script can take: encode it, with base64 for example")
     if not text:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Literal
 
 from octo_ssh import __version__
 from octo_ssh.config.document import Entry, Mapping, Node, Scalar, Sequence
 from octo_ssh.config.problems import Problems, nearest, quoted_list
+from octo_ssh.config.prompts import read_prompt
 from octo_ssh.errors import Position
 from octo_ssh.model.plan import Budget
 from octo_ssh.model.values import (
+    AgeSource,
     Binding,
     CommandSource,
     EnvSource,
@@ -194,9 +197,16 @@ _SOURCES = ("secret", "scoped", "prompt", "value")
 def read_expr(node: Node, problems: Problems, *, nested: bool = False) -> Expr:
     """What a variable may be set to: data, templates, and values with a source.
 
-    Mistakes are added to ``problems`` and stand as None in the result. ``nested``: inside a list, a map or a row,
-    where ``scoped`` cannot stand.
+    Mistakes are added to ``problems`` and stand as None in the result. ``nested``: it is no whole variable, so that
+    ``scoped`` and ``prompt`` cannot stand there.
     """
+    return _read(node, problems, "inside" if nested else "variable")
+
+
+_Stands = Literal["variable", "row", "inside"]
+
+
+def _read(node: Node, problems: Problems, where: _Stands) -> Expr:
     match node:
         case Scalar(value=str(text)):
             return Template(text, node.position) if TEMPLATE_START in text else text
@@ -206,18 +216,18 @@ def read_expr(node: Node, problems: Problems, *, nested: bool = False) -> Expr:
         case Scalar(value=value):
             return value
         case Sequence(items=items):
-            return tuple(read_expr(item, problems, nested=True) for item in items)
+            return tuple(_read(item, problems, "inside") for item in items)
         case Mapping():
-            return _read_map(node, problems, nested=nested)
+            return _read_map(node, problems, where)
 
 
-def _read_map(node: Mapping, problems: Problems, *, nested: bool) -> Expr:
+def _read_map(node: Mapping, problems: Problems, where: _Stands) -> Expr:
     source = next((key for key in _SOURCES if key in node.items), None)
     others = [key for key in node.items if key != source]
     if source == "value" and others and not set(others) <= set(_SCOPE_KEYS):
         source = None
     if source is None:
-        return {key: read_expr(entry.value, problems, nested=True) for key, entry in node.items.items()}
+        return {key: _read(entry.value, problems, "inside") for key, entry in node.items.items()}
     entry = node.items[source]
     if others:
         position = node.items[others[0]].key
@@ -232,14 +242,13 @@ def _read_map(node: Mapping, problems: Problems, *, nested: bool) -> Expr:
             return literal(entry.value)
         case "secret":
             return read_secret(entry.value, problems)
-        case "prompt":
-            problems.add(entry.key, not_built("'prompt'"))
-            return None
-        case _ if nested:
-            problems.add(entry.key, "'scoped' stands for a whole variable: move it up to the variable")
-            return None
-        case _:
+        case "prompt" if where != "inside":
+            return read_prompt(entry.value, problems)
+        case "scoped" if where == "variable":
             return _read_scoped(entry.value, problems)
+        case _:
+            problems.add(entry.key, f"'{source}' stands for a whole variable: move it up to the variable")
+            return None
 
 
 def literal(node: Node) -> Expr:
@@ -253,13 +262,16 @@ def literal(node: Node) -> Expr:
             return {key: literal(entry.value) for key, entry in items.items()}
 
 
+_ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_secret(node: Node, problems: Problems) -> SecretRef | None:
-    """What stands at ``secret:``: one of ``env``, ``file``, ``command``."""
+    """What stands at ``secret:``: one of ``env``, ``file``, ``command``, ``age``."""
     if not isinstance(node, Mapping) or len(node.items) != 1:
-        problems.add(node.position, "a secret has one source: {env: NAME}, {file: path} or {command: [program, …]}")
+        problems.add(
+            node.position, "a secret has one source: {env: NAME}, {file: path}, {command: [program, …]} or {age: …}"
+        )
         return None
     [(kind, entry)] = node.items.items()
     try:
@@ -286,11 +298,16 @@ def _secret_source(kind: str, entry: Entry) -> SecretSource:
                 raise BadValue("must be a list: the program, then one element for each argument")
             return CommandSource(tuple(plain_text(item) for item in value.items), folder_of(value.position))
         case "age":
-            raise BadValue(not_built("'age'"), entry.key)
+            text = plain_text(value)
+            if text.lstrip().startswith(_ARMOR):
+                return AgeSource(text=text)
+            if "\n" in text.strip():
+                raise BadValue(f"must be the path of an age file, or the text that begins with {_ARMOR}")
+            return AgeSource(path=beside(value.position, text))
         case _:
-            known = ("env", "file", "command")
+            known = ("env", "file", "command", "age")
             raise BadValue(
-                f"'{kind}' is no source of a secret{nearest(kind, known)}: use env, file or command", entry.key
+                f"'{kind}' is no source of a secret{nearest(kind, known)}: use env, file, command or age", entry.key
             )
 
 
@@ -321,7 +338,7 @@ def _read_row(node: Node, problems: Problems) -> ScopedValue | None:
                 scope[key] = plain_text(named)
             except BadValue as bad:
                 problems.add(named.position, f"'{key}' {bad.message}")
-    return ScopedValue(read_expr(given, problems, nested=True), Scope(**scope), node.position)
+    return ScopedValue(_read(given, problems, "row"), Scope(**scope), node.position)
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")

@@ -161,12 +161,20 @@ BAD: list[tuple[str, str, list[str]]] = [
     (
         "password from nowhere",
         V + "targets: {web: {become: {password: {secret: {envs: SUDO}}}}}\n",
-        ["i.yaml:2:46: 'envs' is no source of a secret (did you mean 'env'?): use env, file or command"],
+        ["i.yaml:2:46: 'envs' is no source of a secret (did you mean 'env'?): use env, file, command or age"],
     ),
     (
-        "password from age",
-        V + "targets: {web: {become: {password: {secret: {age: sudo.age}}}}}\n",
-        ["i.yaml:2:46: 'age' is not built yet in octo-ssh 0.1: remove it"],
+        "password from age without its text",
+        V + "targets: {web: {become: {password: {secret: {age: }}}}}\n",
+        ["i.yaml:2:51: 'age' must be a string: it is empty"],
+    ),
+    (
+        "age of two lines",
+        V + 'variables: {a: {secret: {age: "one\\ntwo"}}}\ntargets: {web: {}}\n',
+        [
+            "i.yaml:2:31: 'age' must be the path of an age file, or the text that begins with"
+            " -----BEGIN AGE ENCRYPTED FILE-----"
+        ],
     ),
     (
         "password prompted",
@@ -408,9 +416,45 @@ BAD: list[tuple[str, str, list[str]]] = [
         ['i.yaml:2:21: 3.10 is the number 3.1: quote it, "3.10", if it is a version'],
     ),
     (
-        "variable prompts",
-        V + "variables: {a: {prompt: {text: x}}}\ntargets: {web: {}}\n",
-        ["i.yaml:2:17: 'prompt' is not built yet in octo-ssh 0.1: remove it"],
+        "prompt without a question",
+        V + "variables: {a: {prompt: {default: x}}, b: {prompt: x}}\ntargets: {web: {}}\n",
+        [
+            "i.yaml:2:25: the key 'text' is missing here: add the question",
+            "i.yaml:2:52: 'prompt' must be a map: {text: the question, default: …, secret: true}",
+        ],
+    ),
+    (
+        "prompt that is no plain text",
+        V + "variables: {a: {prompt: {text: 'x ${{ y }}', defaut: 1}}, b: {prompt: {text: '', default: '${{ x }}'}}}\n"
+        "targets: {web: {}}\n",
+        [
+            "i.yaml:2:32: 'text' must be the question, as plain text",
+            "i.yaml:2:46: unknown key 'defaut' (did you mean 'default'?)",
+            "i.yaml:2:78: 'text' must be the question, as plain text",
+            "i.yaml:2:91: 'default' must be plain text: templates are not read here",
+        ],
+    ),
+    (
+        "prompt for a secret with a default",
+        V + "variables: {a: {prompt: {text: x, secret: true, default: pass}}, b: {prompt: {text: x, secret: 1}}}\n"
+        "targets: {web: {}}\n",
+        [
+            "i.yaml:2:58: a secret has no default, because everybody could read it here: remove it",
+            "i.yaml:2:96: 'secret' must be true or false",
+        ],
+    ),
+    (
+        "prompt with a list for default",
+        V + "variables: {a: {prompt: {text: x, default: [1]}}}\ntargets: {web: {}}\n",
+        ["i.yaml:2:44: 'default' must be text, a number, true or false"],
+    ),
+    (
+        "prompt inside a list",
+        V + "variables: {a: [{prompt: {text: x}}], b: {c: {prompt: {text: x}}}}\ntargets: {web: {}}\n",
+        [
+            "i.yaml:2:18: 'prompt' stands for a whole variable: move it up to the variable",
+            "i.yaml:2:47: 'prompt' stands for a whole variable: move it up to the variable",
+        ],
     ),
     (
         "scope misspelt",
@@ -425,7 +469,9 @@ BAD: list[tuple[str, str, list[str]]] = [
     (
         "secret has two sources",
         V + "variables: {a: {secret: {env: A, file: b}}}\ntargets: {web: {}}\n",
-        ["i.yaml:2:25: a secret has one source: {env: NAME}, {file: path} or {command: [program, …]}"],
+        [
+            "i.yaml:2:25: a secret has one source: {env: NAME}, {file: path}, {command: [program, …]} or {age: …}",
+        ],
     ),
     (
         "secret command is text",

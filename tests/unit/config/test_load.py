@@ -121,13 +121,15 @@ CROSS = [
     (
         "a secret in a command",
         "- {name: a, check: {command: [x, '${{ sudo }}']}}",
-        "a secret is used here, where its value would be seen: use it in 'env' or in a file that 'configure' names",
+        "a secret is used here, where its value would be seen: use it in 'env', 'content', 'template' or in a file that"
+        " 'configure' names",
         34,
     ),
     (
         "a secret in when",
         "- {name: a, run: x, when: '${{ sudo == 1 }}'}",
-        "a secret is used here, where its value would be seen: use it in 'env' or in a file that 'configure' names",
+        "a secret is used here, where its value would be seen: use it in 'env', 'content', 'template' or in a file that"
+        " 'configure' names",
         27,
     ),
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import pickle
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,17 @@ from octo_ssh.config.secrets import MAX_BYTES, SecretStore
 from octo_ssh.config.templates import render_file
 from octo_ssh.errors import Position, SecretError
 from octo_ssh.model.program import Acting, Sudo
-from octo_ssh.model.values import CommandSource, EnvSource, FileSource, Secret, SecretRef, SecretSource
+from octo_ssh.model.values import (
+    AgeSource,
+    CommandSource,
+    EnvSource,
+    FileSource,
+    OutputSource,
+    PromptSource,
+    Secret,
+    SecretRef,
+    SecretSource,
+)
 
 AT = Position("plan.yaml", 4, 14)
 SENTINEL = "sentinel-7Q!x"
@@ -218,3 +230,65 @@ def test_a_secret_in_a_format_string_keeps_its_value() -> None:
     for spec in ("", ">20", "s"):
         assert SENTINEL not in format(SECRET, spec)
     assert Secret(SENTINEL) != SECRET
+
+
+ANSWER = ref(PromptSource("Password?"))
+OUTPUT = ref(OutputSource("make", "web-01", "key"))
+
+
+@pytest.mark.parametrize("given", [ANSWER, OUTPUT])
+def test_what_was_given_in_this_run_is_remembered(given: SecretRef) -> None:
+    store = SecretStore({})
+    assert store.check(given) == "was not given in this run"
+    with pytest.raises(SecretError, match=f"the secret from {given} was not given in this run".replace("?", ".")):
+        store.reveal(given)
+    secret = store.remember(given, " hunter22\n")
+    assert secret.reveal() == " hunter22\n"
+    assert store.check(given) is None
+    assert store.reveal(dataclasses.replace(given, position=Position("other.yaml", 1, 1))) is secret
+    assert store.known() == (secret,)
+
+
+def test_a_secret_that_was_given_again_leaves_the_former_one_masked() -> None:
+    store = SecretStore({})
+    former, later = store.remember(OUTPUT, "hunter22"), store.remember(OUTPUT, "hunter33")
+    assert store.reveal(OUTPUT) is later
+    assert set(store.known()) == {former, later}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty"),
+        ("7Q!", "is shorter than 4 characters, which cannot be masked: take a longer one"),
+        ("7Q!x\0", "holds a NUL byte, which no script can take: encode it, with base64 for example"),
+        ("7Q!x\udcff", "is not UTF-8 text: encode it, with base64 for example"),
+        ("é" * MAX_BYTES, "is larger than 64 KiB: that is no secret"),
+    ],
+)
+def test_what_cannot_be_a_secret_is_not_remembered(text: str, why: str) -> None:
+    store = SecretStore({})
+    with pytest.raises(SecretError) as caught:
+        store.remember(OUTPUT, text)
+    assert caught.value.message == f"plan.yaml:4:14: the secret from output key of step make on web-01 {why}"
+    assert store.known() == ()
+
+
+def test_age_secrets_are_decrypted_with_the_identity_of_the_environment(tmp_path: Path) -> None:
+    pyrage: Any = importlib.import_module("pyrage")
+    identity = pyrage.x25519.Identity.generate()
+    (tmp_path / "token.age").write_bytes(pyrage.encrypt(b"hunter22\n", [identity.to_public()]))
+    given = ref(AgeSource(path=str(tmp_path / "token.age")))
+    store = SecretStore({"OCTO_SSH_AGE_KEY": str(identity)})
+    assert store.check(given) is None
+    assert store.reveal(given).reveal() == "hunter22"
+
+
+def test_an_age_secret_that_cannot_be_had_says_why(tmp_path: Path) -> None:
+    given = ref(AgeSource(path=str(tmp_path / "none.age")))
+    store = SecretStore({"HOME": str(tmp_path), "OCTO_SSH_AGE_KEY_FILE": str(tmp_path / "none.key")})
+    why = store.check(given)
+    assert why
+    with pytest.raises(SecretError) as caught:
+        store.reveal(given)
+    assert caught.value.message == f"plan.yaml:4:14: the secret from {given} cannot be had: {why}"

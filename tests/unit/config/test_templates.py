@@ -37,7 +37,10 @@ NAMES: Mapping[str, Any] = {
     "token": TOKEN,
     "vars": {"Project.Color": "red", "Api.Token": TOKEN},
 }
-SECRET_REFUSED = "a secret is used here, where its value would be seen: use it in 'env', 'content', 'template' or in a file that 'configure' names"
+SECRET_REFUSED = (
+    "a secret is used here, where its value would be seen: use it in 'env', 'content', 'template' or in a file that"
+    " 'configure' names"
+)
 
 
 def template(text: str) -> Template:

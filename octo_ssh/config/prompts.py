@@ -1,0 +1,111 @@
+"""``{prompt: {text: …, default: …, secret: …}}``: reading it, and its answer as a value (SPEC section 2)."""
+
+from __future__ import annotations
+
+import re
+
+from octo_ssh.config.document import Mapping, Node, Scalar
+from octo_ssh.config.pieces import OPENING, TemplateProblem
+from octo_ssh.config.problems import Problems, nearest, quoted_list
+from octo_ssh.model.values import Prompt
+from octo_ssh.model.values import Scalar as ScalarValue
+
+_KEYS = ("text", "default", "secret")
+_WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
+_TRUE = frozenset({"true", "yes", "y"})
+_FALSE = frozenset({"false", "no", "n"})
+
+
+class BadAnswer(ValueError):
+    """An answer that is not what the question wants; the message says what would be, and holds nothing of it."""
+
+
+class Unanswered(TemplateProblem):
+    """A variable is asked for, and nobody answered."""
+
+    def __init__(self, name: str, prompt: Prompt) -> None:
+        super().__init__(prompt.position, f"'{name}' needs an answer: run it on a terminal, or add --var {name}=…")
+
+
+def read_prompt(node: Node, problems: Problems) -> Prompt | None:
+    """What stands at ``prompt:``; None after adding what is wrong with it."""
+    if not isinstance(node, Mapping):
+        problems.add(node.position, "'prompt' must be a map: {text: the question, default: …, secret: true}")
+        return None
+    before = len(problems)
+    for key, entry in node.items.items():
+        if key not in _KEYS:
+            problems.add(
+                entry.key, f"unknown key '{key}'" + (nearest(key, _KEYS) or f": known are {quoted_list(_KEYS)}")
+            )
+    text = _question(node, problems)
+    secret = _is_secret(node.get("secret"), problems)
+    given = node.get("default")
+    default = None if given is None else _default(given, problems)
+    if secret and given is not None:
+        problems.add(given.position, "a secret has no default, because everybody could read it here: remove it")
+    if len(problems) > before:
+        return None
+    return Prompt(text, default, given is not None, secret, node.position)
+
+
+def _question(node: Mapping, problems: Problems) -> str:
+    match node.get("text"):
+        case None:
+            problems.add(node.position, "the key 'text' is missing here: add the question")
+        case Scalar(value=str(text)) if text.strip() and OPENING not in text:
+            return " ".join(text.split())
+        case wrong:
+            problems.add(wrong.position, "'text' must be the question, as plain text")
+    return ""
+
+
+def _is_secret(node: Node | None, problems: Problems) -> bool:
+    match node:
+        case None:
+            return False
+        case Scalar(value=bool(value)):
+            return value
+        case _:
+            problems.add(node.position, "'secret' must be true or false")
+            return False
+
+
+def _default(node: Node, problems: Problems) -> ScalarValue:
+    match node:
+        case Scalar(value=str(text)) if OPENING in text:
+            problems.add(node.position, "'default' must be plain text: templates are not read here")
+        case Scalar(value=value):
+            return value
+        case _:
+            problems.add(node.position, "'default' must be text, a number, true or false")
+    return None
+
+
+def key_of(prompt: Prompt) -> object:
+    """What makes two prompts one question."""
+    return (prompt.text, prompt.secret, prompt.has_default, type(prompt.default), prompt.default)
+
+
+def answer_value(prompt: Prompt, answer: str) -> ScalarValue:
+    """An answer as a value: of the kind of the default where that is a number, true or false. Raises BadAnswer."""
+    match prompt.default:
+        case bool():
+            word = answer.strip().casefold()
+            if word in _TRUE or word in _FALSE:
+                return word in _TRUE
+            raise BadAnswer("true or false")
+        case int():
+            if _WHOLE.fullmatch(answer.strip()):
+                return int(answer)
+            raise BadAnswer("a whole number")
+        case float():
+            try:
+                number = float(answer)
+            except ValueError:
+                raise BadAnswer("a number") from None
+            if number - number != 0:  # infinite, or none
+                raise BadAnswer("a number")
+            return number
+        case _:
+            return answer
