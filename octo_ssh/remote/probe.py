@@ -48,7 +48,7 @@ def probe_command(
     content, size, divider = framed(env, script)
     return Acting(
         name="the probe",
-        body=body("child", "probe_command"),
+        body=body("child", "clock", "probe_command"),
         words=(
             root,
             words.name(run),

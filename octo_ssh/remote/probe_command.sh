@@ -21,20 +21,6 @@ attempt() {
 	printf '%s' "octo-$o_nonce-$o_status"
 }
 
-# In the background: when time is over, end the script.
-watch_clock() {
-	(
-		trap 'kill $o_sleep; exit 0' TERM
-		sleep "$((o_until - $(date +%s) + 1))" 3<&- &
-		o_sleep=$!
-		wait "$o_sleep"
-		trap '' TERM
-		end_all "$1" "$2"
-		exit 75
-	) >/dev/null 2>&1 &
-	o_clock=$!
-}
-
 while :; do
 	o_said=$(attempt "$6" | tail -c 65536)
 	o_status=${o_said##*"octo-$o_nonce-"}

@@ -1,0 +1,154 @@
+# Make a file as it should be. Its content, where that changes, is the input.
+# Words: path token short-name content(0|1) bytes sha256 mode|'' new-mode owner|'' group|'' parents(0|1) expected-kind|''
+# shellcheck shell=sh disable=SC2016,SC2034,SC2154,SC2329  # parts of programs, put together by source.py
+umask 077
+trap '' PIPE
+trap clean EXIT
+trap 'exit 1' HUP INT TERM
+place_of "$1"
+o_path=$o_at
+o_folder=${o_at%/*}/
+o_token=$2
+o_leftover=$o_folder.$3.octo-
+o_part=$o_leftover$o_token
+o_content=$4
+o_size=$5
+o_want=$6
+o_mode=$7
+o_fresh_mode=$8
+o_owner=$9
+shift 9
+o_group=$1
+o_parents=$2
+o_expected=$3
+o_mine=0
+
+# Away with what is not complete.
+clean() {
+	[ "$o_mine" -eq 1 ] || return 0
+	o_mine=0
+	cd /
+	rm -f -- "$o_part/$o_token"
+	rmdir -- "$o_part" 2>/dev/null
+}
+
+# Fails for everything but a file and, where that will do, nothing; and for what is not what was seen before.
+judge() {
+	o_at=$o_path
+	see_file
+	case $o_kind in
+	file) ;;
+	absent) [ "$o_content" -eq 1 ] || fail "$o_path is gone: plan again" ;;
+	link) fail "$o_path is a symbolic link: octo-ssh does not follow it; remove it" ;;
+	unreadable) fail "$o_path cannot be looked at by $(id -un)" ;;
+	*) fail "$o_path is not a regular file: move it away" ;;
+	esac
+	[ "${o_expected:-$o_kind}" = "$o_kind" ] ||
+		fail "$o_path was seen as: $o_expected; and is now: $o_kind. Somebody else is at work there: plan again"
+}
+
+# The folder that the file lies in.
+make_folder() {
+	[ ! -d "$o_folder" ] || return 0
+	[ "$o_parents" -eq 1 ] || fail "the folder $o_folder is not there: make it in a step before, or say \`parents: true\`"
+	umask 022
+	try "$o_folder cannot be made" mkdir -p -- "$o_folder"
+	umask 077
+}
+
+# A folder that nobody else can enter, beside the file, as the working folder: whatever the folder's own rules give to new
+# files, and whoever else may write to it, nobody reads or replaces what is being written. What killed runs left goes.
+enter_part() {
+	for o_name in "$o_leftover"????????; do
+		if [ -d "$o_name" ] && [ ! -L "$o_name" ]; then rm -rf -- "$o_name"; fi
+	done 2>/dev/null
+	try "$o_folder cannot be written to" mkdir -m 700 -- "$o_part"
+	o_mine=1
+	cd -P -- "$o_part" || fail "$o_part cannot be entered"
+	o_said=$(stat -c '%u %a' .)
+	case $o_said in
+	"$(id -u) 700" | "$(id -u) "?700) ;;
+	*) fail "$o_part must belong to $(id -un) and to nobody else: owner and mode are $o_said" ;;
+	esac
+}
+
+# The input, whole and right.
+take_content() {
+	o_said=$({
+		set -C
+		head -c "$o_size" >"$o_token"
+	} 2>&1) || fail "$o_path cannot be written: $o_said"
+	[ "$(wc -c <"$o_token")" -eq "$o_size" ] || fail "$o_path: its content was cut off, or the disk is full"
+	o_sum=$(sha256sum <"$o_token")
+	[ "${o_sum%% *}" = "$o_want" ] || fail "$o_path: what arrived is not what was sent; its sha256 is ${o_sum%% *}"
+}
+
+# The open file (descriptor 4, so that nobody swaps it) gets owner, group and mode. $1: its mode until it has its owner.
+shape() {
+	o_now=$(stat -L -c '%u:%g:%U:%G' /proc/self/fd/0 <&4) || fail "$o_path: /proc is missing on the target"
+	o_who=
+	o_uid=${o_now%%:*}
+	o_now=${o_now#*:}
+	o_gid=${o_now%%:*}
+	o_now=${o_now#*:}
+	case $o_owner in '' | "$o_uid" | "${o_now%%:*}") ;; *) o_who=$o_owner ;; esac
+	case $o_group in '' | "$o_gid" | "${o_now#*:}") ;; *) o_who=$o_who:$o_group ;; esac
+	if [ -n "$o_who" ]; then
+		try "$o_path: its mode cannot be set" chmod "$1" /proc/self/fd/0 <&4
+		if ! o_said=$(chown -- "$o_who" /proc/self/fd/0 2>&1 <&4); then
+			chmod "$o_before" /proc/self/fd/0 <&4 2>/dev/null
+			o_hint=
+			[ "$(id -u)" -eq 0 ] || o_hint=' (only root may give files away: `become: true`)'
+			fail "$o_path cannot belong to $o_who$o_hint: $o_said"
+		fi
+	fi
+	try "$o_path: its mode cannot be set" chmod "$o_mode" /proc/self/fd/0 <&4
+}
+
+# A label of its own where the machine has such: the old file's, else what the policy says of the path.
+label() {
+	[ -e /sys/fs/selinux/enforce ] || return 0
+	if [ "$o_kind" = file ]; then
+		chcon --reference="$o_path" -- "$o_token"
+	else
+		restorecon -F -- "$o_path"
+	fi >/dev/null 2>&1
+}
+
+judge
+o_expected=$o_kind
+make_folder
+if [ "$o_kind" = file ]; then
+	o_before=$(stat -c '%a:%u:%g' -- "$o_path") || fail "$o_path went away"
+	o_tail=${o_before#*:}
+	o_before=0${o_before%%:*}
+	o_mode=${o_mode:-$o_before}
+	o_owner=${o_owner:-${o_tail%:*}}
+	o_group=${o_group:-${o_tail#*:}}
+else
+	o_before=0600
+	o_mode=${o_mode:-$o_fresh_mode}
+fi
+if [ "$o_content" -eq 1 ]; then
+	enter_part
+	take_content
+	exec 4<"$o_token"
+	shape 0600
+	judge
+	[ "$o_kind" = absent ] || label
+	flush "$o_token"
+	try "$o_path cannot be replaced" mv -fT -- "$o_token" "$o_path"
+	[ "$o_kind" = file ] || label
+	clean
+else
+	{ : <"$o_path"; } 2>/dev/null || fail "$o_path cannot be read by $(id -un)"
+	exec 4<"$o_path"
+	[ "$(stat -L -c '%d %i' /proc/self/fd/0 <&4)" = "$(stat -c '%d %i' -- "$o_path")" ] ||
+		fail "$o_path is being replaced by somebody else: plan again"
+	shape "$(printf '%04o' "$((o_before & o_mode))")"
+	flush "$o_path"
+fi
+flush "$o_folder"
+o_at=$o_path
+tell_file ''
+finish 0

@@ -1,0 +1,140 @@
+"""Looks at files and systemd units in one round: ``resources.sh`` (SPEC sections 4 and 6)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from octo_ssh.errors import RemoteError
+from octo_ssh.model.observed import FileKind, FileRequest, FileSeen, ServiceSeen
+from octo_ssh.model.program import Reading, Reply
+from octo_ssh.remote import replies, words
+from octo_ssh.remote.source import body
+
+MAX_CONTENT_BYTES = 64 * 1024
+"""Of a file whose content comes back."""
+
+_STAT = re.compile(r"([0-9a-f]{1,8}):([0-9]+):([0-9]+):([0-9]+):([^:]*):([^:]*)")
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,240}")
+_UNIT_KINDS = frozenset(
+    ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
+)
+_NAMELESS = "UNKNOWN"
+"""What stat says for a number that belongs to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What was seen, by step id."""
+
+    files: Mapping[str, FileSeen]
+    services: Mapping[str, ServiceSeen]
+
+
+def look(files: Sequence[FileRequest], services: Mapping[str, str]) -> Reading[Resources]:
+    """Files as lstat sees them, hashed, and what systemd says of units; ``services`` gives unit names by step id.
+
+    Links are followed in a file's parents alone. What may not be looked at is told as UNREADABLE, never as absent.
+    Raises RemoteError for what cannot be the name of a unit.
+    """
+    asked = tuple(files)
+    names = {step_id: unit_name(name) for step_id, name in services.items()}
+    units = tuple(dict.fromkeys(names.values()))
+
+    def parse(reply: Reply) -> Resources:
+        checked = replies.checked(reply)
+        found = list(replies.groups(checked, "file"))
+        if len(found) != len(asked):
+            raise ValueError(f"the reply tells of {len(found)} files instead of {len(asked)}")
+        seen = parse_units(checked, units) if units else {}
+        return Resources(
+            {request.step_id: parse_file(group) for request, group in zip(asked, found, strict=True)},
+            {step_id: seen[unit] for step_id, unit in names.items()},
+        )
+
+    return Reading(
+        name="looking at files and services",
+        body=body("seen", "resources"),
+        words=(str(len(asked)), *_file_words(asked), *units),
+        parse=parse,
+    )
+
+
+def unit_name(name: str) -> str:
+    """The whole name of a unit: without a suffix, a service is meant. Raises RemoteError for what is none.
+
+    Patterns, which systemctl would expand, and templates without an instance are none.
+    """
+    whole = name if name.rpartition(".")[2] in _UNIT_KINDS else f"{name}.service"
+    stem = whole.rpartition(".")[0]
+    if not _UNIT.fullmatch(whole) or not stem or stem.startswith("@"):
+        raise RemoteError(f"{name!r} cannot be the name of a systemd unit")
+    if stem.endswith("@"):
+        raise RemoteError(f"{name!r} is a template of units: name one of its instances, such as {stem}one")
+    return whole
+
+
+def parse_file(group: Mapping[str, bytes]) -> FileSeen:
+    """The sections of ``tell_file``. Raises ValueError."""
+    path, word, lone, facts, digest = replies.fields(group.get("file", b""), 5)
+    kind = FileKind(word)
+    if not facts:
+        return FileSeen(path, kind, missing_parents=lone == "1" and kind is FileKind.ABSENT)
+    match = _STAT.fullmatch(facts)
+    if match is None:
+        raise ValueError("the reply does not tell what a file is like")
+    mode, uid, gid, size, owner, owners = match.groups()
+    return FileSeen(
+        path,
+        kind,
+        mode=stat.S_IMODE(int(mode, 16)),
+        owner=uid if owner in ("", _NAMELESS) else owner,
+        group=gid if owners in ("", _NAMELESS) else owners,
+        size=int(size),
+        sha256=words.digest(digest) if kind is FileKind.FILE else "",
+        content=_content(group, digest),
+    )
+
+
+def parse_units(reply: Reply, units: Sequence[str]) -> dict[str, ServiceSeen]:
+    """The section of ``tell_units``, by unit. Raises ValueError."""
+    content = replies.text(reply.section("units")).strip("\n")
+    if not content:
+        return {unit: ServiceSeen(systemd=False) for unit in units}
+    blocks = [dict(_properties(block)) for block in re.split(r"\n{2,}", content)]
+    if len(blocks) != len(units) or not all("LoadState" in block for block in blocks):
+        raise ValueError(f"systemctl told of {len(blocks)} units instead of {len(units)}")
+    return {
+        unit: ServiceSeen(
+            systemd=True,
+            load=block["LoadState"],
+            active=block.get("ActiveState", ""),
+            enabled=block.get("UnitFileState", ""),
+        )
+        for unit, block in zip(units, blocks, strict=True)
+    }
+
+
+def _file_words(files: tuple[FileRequest, ...]) -> Iterator[str]:
+    for file in files:
+        yield from (file.path, file.sha256 and words.digest(file.sha256))
+
+
+def _content(group: Mapping[str, bytes], digest: str) -> bytes | None:
+    """The file's bytes, if they are those that were hashed: it may have been written to in between."""
+    packed = group.get("content")
+    if packed is None:
+        return None
+    content = replies.unpacked(packed)
+    matches = len(content) <= MAX_CONTENT_BYTES and hashlib.sha256(content).hexdigest() == digest
+    return content if matches else None
+
+
+def _properties(block: str) -> Iterator[tuple[str, str]]:
+    for line in block.splitlines():
+        name, _, value = line.partition("=")
+        # A state is a word; whatever else is text from a target, and nobody asked for it.
+        yield name, value if re.fullmatch(r"[a-z0-9-]*", value) else "unknown"

@@ -1,0 +1,78 @@
+# What stands at the path of a file step, and what systemd says of units; nothing is opened for writing.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
+
+# $o_at: the path absolute, without empty parts and dots. Links in it stay.
+place_of() {
+	absolute "$1"
+	o_tail=$o_at/
+	o_at=
+	while [ -n "$o_tail" ]; do
+		o_name=${o_tail%%/*}
+		o_tail=${o_tail#*/}
+		case $o_name in
+		'' | .) ;;
+		*) o_at=$o_at/$o_name ;;
+		esac
+	done
+	o_at=${o_at:-/}
+}
+
+# $o_kind of what is at $o_at, as the model says it, and $o_stat: mode in hexadecimal, uid, gid, size, user and group,
+# empty where it cannot be looked at. $o_lone: 1 where the folder it should lie in is not there. Links are followed in
+# its parents alone.
+see_file() {
+	o_lone=0
+	if o_stat=$(stat -c '%f:%u:%g:%s:%U:%G' -- "$o_at" 2>/dev/null); then
+		case $o_stat in
+		8*) o_kind='file' ;;
+		4*) o_kind=folder ;;
+		a*) o_kind='link' ;;
+		*) o_kind=other ;;
+		esac
+		return
+	fi
+	o_stat=
+	o_kind=absent
+	o_whole=$o_at
+	[ -d "${o_at%/*}/" ] || o_lone=1
+	nearest "${o_at%/*}"
+	o_tail=${o_whole#"${o_at%/}"/}
+	# A link above it may lead to where one may not look, or to nowhere: that cannot be told apart.
+	if [ ! -x "$o_at" ] || [ -L "${o_at%/}/${o_tail%%/*}" ]; then o_kind=unreadable; fi
+	o_at=$o_whole
+}
+
+# What is at $o_at: section `file`, fields ended by NUL. Section `content`, compressed, where its sha256 is not $1 and it
+# is small; without $1, never.
+tell_file() {
+	see_file
+	o_sum=
+	if [ "$o_kind" = file ]; then
+		o_sum=$({ sha256sum <"$o_at"; } 2>/dev/null) || o_kind=unreadable
+		o_sum=${o_sum%% *}
+	fi
+	mark file
+	printf '%s\0' "$o_at" "$o_kind" "$o_lone" "$o_stat" "$o_sum"
+	[ -n "$1" ] && [ "$o_kind" = file ] && [ "$o_sum" != "$1" ] || return 0
+	o_tail=${o_stat#*:*:*:}
+	[ "${o_tail%%:*}" -le 65536 ] || return 0
+	mark content
+	{ head -c 65536 <"$o_at" | gzip -1; } 2>/dev/null
+}
+
+# Whether systemd runs here.
+has_systemd() { [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; }
+
+# $o_said: a block of properties for each unit.
+ask_units() {
+	o_said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p InvocationID -- "$@" 2>/dev/null)
+	[ -n "$o_said" ] || fail "systemctl does not tell: $(systemctl show -p LoadState -- "$@" 2>&1 | head -c 1000)"
+}
+
+# The section `units`: what systemd says of each; empty where it does not run.
+tell_units() {
+	o_said=
+	if has_systemd; then ask_units "$@"; fi
+	mark units
+	printf '%s\n' "$o_said"
+}
