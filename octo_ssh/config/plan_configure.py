@@ -61,7 +61,7 @@ def _of_file(pattern: str, entry: Entry, problems: Problems) -> FileSettings | N
     if (problem := inner_problem(pattern)) is not None:
         problems.add(entry.key, f"each file of 'set' {problem}")
     if not isinstance(entry.value, Mapping) or not entry.value.items:
-        problems.add(entry.value.position, f"what is set in '{pattern}' must be a map: Logging:Level: value")
+        problems.add(entry.value.position, f"what is set in '{pattern}' must be a map: {{'Logging:Level': value}}")
         return None
     places = {key: inner.key for key, inner in entry.value.items.items()}
     for key, at in places.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from octo_ssh.config.plan_shapes import StepsNode, Word
 from octo_ssh.config.plan_words import file_mode, number
@@ -45,7 +45,7 @@ EnvNode = Annotated[Raw, WithJsonSchema({"type": "object", "propertyNames": see(
 Mode = Annotated[
     int, PlainValidator(leaf(file_mode)), WithJsonSchema({"type": "string", "pattern": "^0?[01]?[0-7]{3}$"})
 ]
-Number = Annotated[float, PlainValidator(leaf(number)), WithJsonSchema({"type": "number"})]
+Number = Annotated[float, BeforeValidator(leaf(number))]
 
 
 class BecomeStepShape(Shape):
