@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from octo_ssh.config.inventory import load_inventory
 from octo_ssh.errors import FileErrors, Position, Problem, Unreachable, UsageError
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.reports import KeyChange
+from octo_ssh.operations.files import replace_file
 from octo_ssh.operations.requests import FleetRequest
 from octo_ssh.operations.roster import call
 from octo_ssh.operations.together import together
@@ -125,25 +124,8 @@ def write(request: FleetRequest, changes: Iterable[KeyChange]) -> Path:
     try:
         path = Path(os.path.realpath(path))
         text = path.read_text("utf-8") if path.exists() else ""
-        _replace(path, updated(text, by_address.values()))
+        replace_file(path, updated(text, by_address.values()).encode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise FileErrors([Problem(Position(str(path)), f"cannot be written: {reason}")]) from error
     return path
-
-
-def _replace(path: Path, text: str) -> None:
-    """The new content, or still the old one, whatever happens meanwhile; the file's mode stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(part, "x", encoding="utf-8") as file:
-            if path.exists():
-                os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
