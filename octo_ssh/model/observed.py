@@ -178,6 +178,9 @@ class FileSeen:
     """Its bytes, where asked for, different and small (64 KiB)."""
     missing_parents: bool = False
     """The folder it should lie in is not there."""
+    uid: int | None = None
+    """The owner's number: a plan may name it by that. None where it could not be looked at."""
+    gid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,9 +98,9 @@ def _check(seen: FileSeen, sha256: str, mode: int | None, owner: str | None, gro
         wrong = "it holds something else"
     elif mode is not None and seen.mode != mode:
         wrong = f"its mode is {seen.mode:04o} instead of {mode:04o}"
-    elif owner is not None and not owner.isdigit() and seen.owner != owner:
+    elif owner not in (None, seen.owner, str(seen.uid)):
         wrong = f"it belongs to {seen.owner} instead of {owner}"
-    elif group is not None and not group.isdigit() and seen.group != group:
+    elif group not in (None, seen.group, str(seen.gid)):
         wrong = f"its group is {seen.group} instead of {group}"
     if wrong:
         raise RemoteError(

@@ -96,6 +96,8 @@ def parse_file(group: Mapping[str, bytes]) -> FileSeen:
         size=int(size),
         sha256=words.digest(digest) if kind is FileKind.FILE else "",
         content=_content(group, digest),
+        uid=int(uid),
+        gid=int(gid),
     )
 
 
