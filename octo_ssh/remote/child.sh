@@ -9,6 +9,12 @@ take_script() {
 	o_first=${o_script%%
 *}
 	case $o_first in
+	'#!!'*)
+		# This line is none of the script's: it came before it, and line numbers are to stay true.
+		o_interpreter=${o_first#???}
+		o_script=${o_script#*
+}
+		;;
 	'#!'*[!\ ]*) o_interpreter=${o_first#??} ;;
 	*) o_interpreter='sh' ;;
 	esac

@@ -11,9 +11,12 @@ from octo_ssh.errors import RemoteError
 from octo_ssh.model.program import Acting, Input, Reply
 from octo_ssh.model.values import Secret
 from octo_ssh.remote import replies, words
-from octo_ssh.remote.source import body
+from octo_ssh.remote.functions import all_functions, functions_named_in
+from octo_ssh.remote.source import body, text_of
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHEBANG = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?(?:\S*/)?)?(?:sh|bash|dash|ash|ksh|mksh|zsh)(?:\s|$)")
+_BYTE_ORDER_MARK = "\ufeff"
 _EXIT = re.compile(r"exit-([0-9]{1,3}|cancelled|late)")
 MAX_VARIABLE_BYTES = 128 * 1024 - 1
 """Of one variable with its name: what Linux lets a program inherit."""
@@ -49,6 +52,42 @@ def script(
     )
 
 
+def text_with_functions(script: str) -> str:
+    """The script with the functions that it names (SPEC section 4, "Outputs"), where it is one for a shell.
+
+    They stand before its first line, or in the place of its ``#!`` line, so that line numbers stay true; then the
+    interpreter goes before them in a line that begins with ``#!!`` and that no interpreter sees. A byte order mark and
+    Windows line ends, which Octopus takes away too, break shells: they are removed.
+    """
+    text = script.removeprefix(_BYTE_ORDER_MARK)
+    first, _, rest = text.partition("\n")
+    if first.startswith("#!") and not _SHEBANG.match(first):
+        return script
+    if first.endswith("\r"):
+        text = text.replace("\r\n", "\n")
+        first, _, rest = text.partition("\n")
+    functions = functions_named_in(text)
+    if not functions:
+        return text
+    if not first.startswith("#!"):
+        return f"{functions}; {text}"
+    return f"#!!{first.removeprefix('#!').strip()}\n{functions}\n{rest}"
+
+
+def packaged_script(folder_variable: str, path: str, *, convention: bool) -> str:
+    """A script that runs a file of a package: ``path`` in the folder that the variable names.
+
+    Where the file begins with the ``#!`` line of a shell, that shell reads it, with all functions defined and ``$0``
+    its path; any other file is executed. With ``convention`` it is one of Octopus's scripts at a package's root: any
+    shell may read it and needs no right to execute it, bash where its ``#!`` line does not say which.
+    """
+    return (
+        f'octo_file="${{{folder_variable}:?}}"/{_quoted(path)}\n'
+        f"octo_functions={_quoted(all_functions())}\n"
+        f"octo_convention={int(convention)}\n{text_of('packaged')}\n"
+    )
+
+
 def framed(env: Mapping[str, str | Secret], script: str | Secret) -> tuple[Input, int, str]:
     """Exports and script as the input of ``take_script``. Raises RemoteError."""
     lines = [_export(name, value) for name, value in env.items()]
@@ -66,13 +105,18 @@ def exit_word(reply: Reply) -> str:
     return found[0]
 
 
+def _quoted(text: str) -> str:
+    """The text as one word of a shell."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
 def _export(name: str, value: str | Secret) -> str:
     if not _VARIABLE.fullmatch(name):
         raise RemoteError(f"{name!r} cannot be the name of an environment variable")
     plain = _plain(value)
     if len(name) + 1 + len(plain.encode("utf-8", "surrogateescape")) > MAX_VARIABLE_BYTES:
         raise RemoteError(f"variable {name} is longer than {MAX_VARIABLE_BYTES} bytes, the most a program can inherit")
-    return f"export {name}='" + plain.replace("'", "'\\''") + "'\n"
+    return f"export {name}={_quoted(plain)}\n"
 
 
 def _plain(value: str | Secret) -> str:

@@ -29,6 +29,13 @@ def body(*names: str) -> str:
     return "\n".join(text for name, text in pieces if not name or name in wanted)
 
 
+@cache
+def text_of(name: str) -> str:
+    """One file alone, without comments and indentation: text that goes into a script."""
+    lines = files("octo_ssh.remote").joinpath(f"{name}.sh").read_text("utf-8").splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
+
+
 def _pieces(source: str) -> Iterator[tuple[str, str]]:
     """The file's functions, each with its name, and the lines between them, with an empty one."""
     name, lines = "", list[str]()
