@@ -26,7 +26,11 @@ REST_OF_PLAN = {
     "variables": "variables: {api_token: {secret: {env: SHOP_TOKEN}}}\n",
 }
 PLAN = 'version: 1\nproject: shop\nsteps: [{name: Say hello, run: "echo hello"}]\n'
-INVENTORY = "version: 1\nvariables: {app_port: 8080}\ntargets: {web-03: {tags: [web]}}\n"
+INVENTORY = """version: 1
+variables: {app_port: 8080}
+environments: {staging: {}, production: {}}
+targets: {web-03: {tags: [web], environments: [staging, production]}}
+"""
 
 
 def examples() -> list[object]:
@@ -47,10 +51,12 @@ def completed(plan: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with everything that the examples name."""
-    for name in ("build", "assets", "dist", "scripts", "secrets"):
+    for name in ("build", "assets", "dist", "scripts", "secrets", "units", "files"):
         (tmp_path / name).mkdir()
     (tmp_path / "dist/shop.1.4.2.tar.gz").write_bytes(b"")
     (tmp_path / "scripts/warm.sh").write_text("echo warm\n")
+    (tmp_path / "units/shop.service").write_text("[Service]\nEnvironment=PORT=${{ app_port }}\n")
+    (tmp_path / "files/logo.png").write_bytes(b"")
     (tmp_path / "secrets/key").write_text("a secret\n")
     (tmp_path / "secrets/key").chmod(0o600)
     for name, text in (
@@ -71,8 +77,8 @@ def test_an_example_loads(kind: str, text: str, folder: Path) -> None:
         text = completed(text)
     (folder / "plan.yaml").write_text(text if kind == "plan" else PLAN)
     (folder / "inventory.yaml").write_text(text if kind == "inventory" else INVENTORY)
-    staging = "staging" if re.search(r"^environments:", text, re.MULTILINE) else None
-    loaded = load(LoadRequest(str(folder / "plan.yaml"), environment=staging))
+    staging = "staging" if kind == "plan" or re.search(r"^environments:", text, re.MULTILINE) else None
+    loaded = load(LoadRequest(str(folder / "plan.yaml"), environment=staging), answer=lambda prompt: "typed in")
     assert loaded.targets
 
 
