@@ -71,9 +71,10 @@ def _varies(leaf: Expr) -> bool:
 
 
 def outputs_of(step: Step) -> Iterator[OutputUse]:
-    """The outputs of other steps that a step uses. A template that is none is left to whoever renders it."""
-    for _, expr in templates_of(step):
-        for leaf in leaves(expr):
+    """The outputs of other steps that a step uses. A template that is none is left to whoever renders it, and so is
+    one that may use no outputs."""
+    for use, expr in templates_of(step):
+        for leaf in leaves(expr) if use not in (Use.TO, Use.SETTING) else ():
             if isinstance(leaf, Template):
                 with suppress(TemplateProblem):
                     yield from output_uses(leaf)
