@@ -79,7 +79,7 @@ class Place:
 
 
 def collect(
-    inventory: Inventory, plan: ReleasePlan, environment: str | None, command_line: Mapping[str, Value]
+    inventory: Inventory, plan: ReleasePlan, environment: str | None, command_line: Mapping[str, Value | SecretRef]
 ) -> Iterator[Definition]:
     """Every definition of all files and of the command line."""
     yield from _rows(inventory.variables, "inventory", Scope())

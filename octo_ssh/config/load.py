@@ -10,17 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from octo_ssh.config.checks import Checker
-from octo_ssh.config.definitions import COMMAND_LINE
+from octo_ssh.config.definitions import COMMAND_LINE, collect
 from octo_ssh.config.inventory import read_inventory
 from octo_ssh.config.plan import PlanFile, check_release, read_plan
 from octo_ssh.config.problems import Problems, nearest, quoted_list
-from octo_ssh.config.secrets import SecretStore
+from octo_ssh.config.prompts import Answer, Unanswered, ask, key_of
+from octo_ssh.config.secrets import SecretStore, why_unusable
+from octo_ssh.config.templates import TemplateProblem
+from octo_ssh.config.texts import to_text
 from octo_ssh.config.values import BadValue, check_variable_name
 from octo_ssh.config.variables import Scopes, targets_of
-from octo_ssh.errors import FileErrors, Position, UsageError
+from octo_ssh.errors import FileErrors, Position, Problem, UsageError
 from octo_ssh.model.inventory import Inventory
 from octo_ssh.model.plan import ReleasePlan
-from octo_ssh.model.values import Value
+from octo_ssh.model.values import Expr, Prompt, PromptSource, SecretRef, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,56 @@ class Loaded:
     """The environment's, in the order of the inventory."""
 
 
-def load(request: LoadRequest, *, secrets: SecretStore | None = None) -> Loaded:
-    """Read and check all files. Raises FileErrors with every mistake in them; UsageError."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Both files, each right by itself."""
+
+    file: PlanFile
+    plan: ReleasePlan
+    inventory: Inventory
+    environment: str | None
+
+
+def load(request: LoadRequest, *, secrets: SecretStore | None = None, answer: Answer | None = None) -> Loaded:
+    """Read and check all files. Raises FileErrors with every mistake in them; UsageError.
+
+    ``answer`` is asked for each variable that a person is to say and that wins somewhere, once, in the order of the
+    files. Without it, or where nobody answers, the default is taken; where there is none, that is a mistake.
+    """
+    read = _read(request)
+    plan = replace(read.plan, release=_release(request, read.plan))
+    store = secrets or SecretStore()
+    typed = _typed(request, read, store)
+    scopes = Scopes(read.inventory, plan, read.environment, typed)
+    found: list[Problem] = []
+    if prompts := scopes.prompts():
+        answers = _answers(prompts, answer or _nobody, store, found)
+        scopes = Scopes(read.inventory, plan, read.environment, typed, answers)
+    loaded = Loaded(plan, read.inventory, read.environment, scopes, store, targets_of(read.inventory, read.environment))
+    checker = Checker(plan, read.inventory, read.environment, scopes, store, read.file.places)
+    answered_wrongly = {problem.position for problem in found}
+    found += [problem for problem in checker.problems(loaded.targets) if problem.position not in answered_wrongly]
+    if found and all(problem.position == COMMAND_LINE for problem in found):
+        raise UsageError("\n".join(map(str, found)))
+    if found:
+        raise FileErrors(found)
+    return loaded
+
+
+def look(request: LoadRequest) -> Loaded:
+    """The same to be looked at only: nobody is asked, no secret's source need be there, no release need be said.
+
+    Templates are not checked: asking ``scopes`` for a value may raise TemplateProblem. Raises FileErrors for mistakes
+    in a file's form; UsageError.
+    """
+    read = _read(request)
+    plan = replace(read.plan, release=request.release if request.release is not None else read.plan.release)
+    store = SecretStore()
+    scopes = Scopes(read.inventory, plan, read.environment, _typed(request, read, store))
+    return Loaded(plan, read.inventory, read.environment, scopes, store, targets_of(read.inventory, read.environment))
+
+
+def _read(request: LoadRequest) -> _Read:
     _check_typed(request)
     problems = Problems()
     file = read_plan(request.plan_path, problems)
@@ -68,18 +119,49 @@ def load(request: LoadRequest, *, secrets: SecretStore | None = None) -> Loaded:
     problems.raise_if_any()
     assert file.plan is not None
     assert inventory is not None
-    plan = replace(file.plan, release=_release(request, file.plan))
-    environment = _environment(request, file, inventory)
-    store = secrets or SecretStore()
-    scopes = Scopes(inventory, plan, environment, request.variables)
-    loaded = Loaded(plan, inventory, environment, scopes, store, targets_of(inventory, environment))
-    checker = Checker(plan, inventory, environment, scopes, store, file.places)
-    found = checker.problems(loaded.targets)
-    if found and all(problem.position == COMMAND_LINE for problem in found):
-        raise UsageError("\n".join(map(str, found)))
-    if found:
-        raise FileErrors(found)
-    return loaded
+    return _Read(file, file.plan, inventory, _environment(request, file, inventory))
+
+
+def _nobody(prompt: Prompt) -> None:
+    return None
+
+
+def _answers(
+    prompts: tuple[tuple[str, Prompt], ...], answer: Answer, store: SecretStore, found: list[Problem]
+) -> dict[object, Value | SecretRef]:
+    """What was answered, by question; what could not be asked is added to ``found``."""
+    answers: dict[object, Value | SecretRef] = {}
+    failed: dict[object, TemplateProblem] = {}
+    for name, prompt in prompts:
+        key = key_of(prompt)
+        if key in failed:
+            found.append(Problem(prompt.position, Unanswered(name, prompt).message))
+        elif key not in answers:
+            try:
+                answers[key] = ask(name, prompt, answer, store)
+            except TemplateProblem as problem:
+                failed[key] = problem
+                found.append(Problem(problem.position, problem.message))
+    return answers
+
+
+def _typed(request: LoadRequest, read: _Read, store: SecretStore) -> dict[str, Value | SecretRef]:
+    """``--var``: what takes the place of a secret is one, too."""
+    written = collect(read.inventory, read.plan, read.environment, {})
+    secret = {definition.name for definition in written if _is_secret(definition.value)}
+    typed: dict[str, Value | SecretRef] = dict(request.variables)
+    for name in secret & typed.keys():
+        ref = SecretRef(PromptSource(f"--var {name}"), COMMAND_LINE)
+        text = to_text(request.variables[name])
+        if (why := why_unusable(text)) is not None:
+            raise UsageError(f"--var {name} takes the place of a secret, and {why}")
+        store.remember(ref, text)
+        typed[name] = ref
+    return typed
+
+
+def _is_secret(value: Expr) -> bool:
+    return isinstance(value, SecretRef) or (isinstance(value, Prompt) and value.secret)
 
 
 def _check_typed(request: LoadRequest) -> None:

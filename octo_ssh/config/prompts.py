@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 from octo_ssh.config.document import Mapping, Node, Scalar
 from octo_ssh.config.pieces import OPENING, TemplateProblem
 from octo_ssh.config.problems import Problems, nearest, quoted_list
-from octo_ssh.model.values import Prompt
+from octo_ssh.config.secrets import SecretStore, why_unusable
+from octo_ssh.model.values import Prompt, PromptSource, SecretRef
 from octo_ssh.model.values import Scalar as ScalarValue
 
+Answer = Callable[[Prompt], str | None]
+"""Asks a person. None: nobody answered."""
 _KEYS = ("text", "default", "secret")
+_TRIES = 3
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _TRUE = frozenset({"true", "yes", "y"})
 _FALSE = frozenset({"false", "no", "n"})
 
 
-class BadAnswer(ValueError):
-    """An answer that is not what the question wants; the message says what would be, and holds nothing of it."""
+class _BadAnswer(ValueError):
+    """An answer that is not what the question wants. The message goes after "the answer", and holds nothing of it."""
 
 
 class Unanswered(TemplateProblem):
@@ -87,25 +94,51 @@ def key_of(prompt: Prompt) -> object:
     return (prompt.text, prompt.secret, prompt.has_default, type(prompt.default), prompt.default)
 
 
-def answer_value(prompt: Prompt, answer: str) -> ScalarValue:
-    """An answer as a value: of the kind of the default where that is a number, true or false. Raises BadAnswer."""
+def ask(name: str, prompt: Prompt, answer: Answer, store: SecretStore) -> ScalarValue | SecretRef:
+    """The value of a variable, from a person; a secret one is kept in ``store``.
+
+    A wrong answer is asked for again, with what is wrong in the question. Raises Unanswered where nobody answers and
+    there is no default; TemplateProblem where the answers stay wrong.
+    """
+    why = ""
+    for _ in range(_TRIES):
+        said = answer(replace(prompt, text=f"{prompt.text} (the answer {why})") if why else prompt)
+        if prompt.has_default and (said is None or not said.strip()):
+            return prompt.default  # type: ignore[return-value]
+        if said is None:
+            raise Unanswered(name, prompt)
+        try:
+            return _secret(prompt, said, store) if prompt.secret else _value(prompt, said)
+        except _BadAnswer as bad:
+            why = str(bad)
+    raise TemplateProblem(prompt.position, f"the answer for '{name}' {why}: say it with --var {name}=…")
+
+
+def _secret(prompt: Prompt, said: str, store: SecretStore) -> SecretRef:
+    if (why := why_unusable(said)) is not None:
+        raise _BadAnswer(why)
+    ref = SecretRef(PromptSource(prompt.text), prompt.position)
+    store.remember(ref, said)
+    return ref
+
+
+def _value(prompt: Prompt, said: str) -> ScalarValue:
+    """Of the kind of the default, where that is a number, true or false."""
+    word = said.strip()
     match prompt.default:
         case bool():
-            word = answer.strip().casefold()
-            if word in _TRUE or word in _FALSE:
-                return word in _TRUE
-            raise BadAnswer("true or false")
+            if word.casefold() in _TRUE | _FALSE:
+                return word.casefold() in _TRUE
+            raise _BadAnswer("must be true or false")
         case int():
-            if _WHOLE.fullmatch(answer.strip()):
-                return int(answer)
-            raise BadAnswer("a whole number")
+            if _WHOLE.fullmatch(word):
+                return int(word)
+            raise _BadAnswer("must be a whole number")
         case float():
-            try:
-                number = float(answer)
-            except ValueError:
-                raise BadAnswer("a number") from None
-            if number - number != 0:  # infinite, or none
-                raise BadAnswer("a number")
-            return number
+            if _NUMBER.fullmatch(word):
+                return float(word)
+            raise _BadAnswer("must be a number")
+        case _ if not word:
+            raise _BadAnswer("must not be empty")
         case _:
-            return answer
+            return said

@@ -126,6 +126,15 @@ class SecretStore:
                 assert_never(ref.source)
 
 
+def why_unusable(text: str) -> str | None:
+    """Why a text cannot be a secret, as a clause that holds none of it; None: it can."""
+    try:
+        _usable(text)
+    except _Unusable as error:
+        return str(error)
+    return None
+
+
 def _text(content: bytes) -> str:
     """What a source gave, less one final newline."""
     if len(content) > MAX_BYTES:  # it was not read to its end

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from octo_ssh.config.definitions import Definition, Place, Rank, as_written, collect, scope_problems, step_paths
+from octo_ssh.config.prompts import Unanswered, key_of
 from octo_ssh.config.templates import TemplateProblem, evaluate, find_secret
 from octo_ssh.config.texts import to_text
 from octo_ssh.errors import Position, Problem
 from octo_ssh.model.inventory import Inventory
 from octo_ssh.model.plan import ReleasePlan, Step
-from octo_ssh.model.values import SecretRef, Value, shell_name
+from octo_ssh.model.values import Expr, Prompt, SecretRef, Value, shell_name
 
 RESERVED = frozenset({"release", "project", "environment", "target", "tags", "vars", "steps"})
 """Names that templates may use beside the variables; no variable may have one."""
@@ -41,10 +42,14 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
+class Chosen:
+    """The definition of a variable that wins for a target and a step."""
+
     definition: Definition
     beaten: tuple[Definition, ...]
+    """As ``Resolved.beaten``."""
     tie: Definition | None
+    """One that is as strong and says something else: a problem."""
 
 
 class Scopes:
@@ -55,8 +60,11 @@ class Scopes:
         inventory: Inventory,
         plan: ReleasePlan,
         environment: str | None,
-        command_line: Mapping[str, Value],
+        command_line: Mapping[str, Value | SecretRef],
+        answers: Mapping[object, Value | SecretRef] | None = None,
     ) -> None:
+        """``answers``: by ``prompts.key_of``, the values of variables that a person is asked for."""
+        self._answers = answers or {}
         self._inventory = inventory
         self._environment = environment
         self._plan = plan
@@ -72,6 +80,26 @@ class Scopes:
         self._special_ids = frozenset(step.id for step in self._special)
         self._shared: dict[tuple[frozenset[str], tuple[str, ...]], _Candidates] = {}
         self._views: dict[tuple[str | None, tuple[str, ...]], _View] = {}
+
+    def chosen(self, *, target: str | None, step: Step | None = None) -> Mapping[str, Chosen]:
+        """Which definition of every variable wins there; nothing is rendered."""
+        return self._view(target, step).chosen
+
+    def prompts(self) -> tuple[tuple[str, Prompt], ...]:
+        """The variables that a person is asked for: those that win for a target of the environment, or on the
+        controller. By name, in the order of the files; of several that ask the same, all.
+        """
+        found: dict[Position, tuple[str, Prompt]] = {}
+        if not any(isinstance(definition.value, Prompt) for definition in self._definitions):
+            return ()
+        for target in (*targets_of(self._inventory, self._environment), None):
+            for step in (None, *self._special):
+                for name, chosen in self.chosen(target=target, step=step).items():
+                    if isinstance(chosen.definition.value, Prompt):
+                        found.setdefault(chosen.definition.value.position, (name, chosen.definition.value))
+        files = {definition.origin.file: None for definition in self._definitions}
+        order = {file: number for number, file in enumerate(files)}
+        return tuple(found[at] for at in sorted(found, key=lambda at: (order.get(at.file, len(order)), at)))
 
     def values(self, *, target: str | None, step: Step | None = None) -> Mapping[str, Resolved]:
         """Every variable that has a value there, resolved when it is asked for.
@@ -109,7 +137,7 @@ class Scopes:
             chosen = self._shared[tags, key[1]].chosen_with(
                 self._of_target.get(target, ()) if target is not None else ()
             )
-            self._views[key] = _View(chosen, self._builtins(target), self._everywhere)
+            self._views[key] = _View(chosen, self._builtins(target), self._everywhere, self._answers)
         return self._views[key]
 
     def _builtins(self, target: str | None) -> dict[str, Any]:
@@ -149,7 +177,7 @@ class _Candidates:
         self._add(self._ranked, definitions)
         self._chosen = {name: _choose(ranked) for name, ranked in self._ranked.items()}
 
-    def chosen_with(self, own: Sequence[Definition]) -> dict[str, _Chosen]:
+    def chosen_with(self, own: Sequence[Definition]) -> dict[str, Chosen]:
         """The winners when a target's own definitions are looked at too."""
         ranked: dict[str, list[tuple[Rank, Definition]]] = {}
         self._add(ranked, iter(own))
@@ -163,19 +191,26 @@ class _Candidates:
                 ranked.setdefault(definition.name, []).append((rank, definition))
 
 
-def _choose(ranked: list[tuple[Rank, Definition]]) -> _Chosen:
+def _choose(ranked: list[tuple[Rank, Definition]]) -> Chosen:
     ordered = sorted(ranked, key=lambda pair: pair[0], reverse=True)
     best, winner = ordered[0]
     equal = [other for rank, other in ordered[1:] if rank == best]
     tie = next((other for other in equal if as_written(other.value) != as_written(winner.value)), None)
-    return _Chosen(winner, tuple(definition for _, definition in ordered[1:]), tie)
+    return Chosen(winner, tuple(definition for _, definition in ordered[1:]), tie)
 
 
 class _View:
     """The variables of one target and step, each rendered at most once."""
 
-    def __init__(self, chosen: Mapping[str, _Chosen], builtins: Mapping[str, Any], everywhere: frozenset[str]) -> None:
-        self._chosen = chosen
+    def __init__(
+        self,
+        chosen: Mapping[str, Chosen],
+        builtins: Mapping[str, Any],
+        everywhere: frozenset[str],
+        answers: Mapping[object, Value | SecretRef],
+    ) -> None:
+        self.chosen = chosen
+        self._answers = answers
         self._values: dict[str, Value | SecretRef] = {}
         self._open: list[str] = []
         variables = _Lazy(chosen, self._value)
@@ -188,23 +223,31 @@ class _View:
                 raise self._circle(self._open[self._open.index(name) :])
             self._open.append(name)
             try:
-                self._values[name] = evaluate(self._chosen[name].definition.value, self.names)
+                self._values[name] = self._evaluated(name, self.chosen[name].definition.value)
             finally:
                 self._open.pop()
         return self._values[name]
+
+    def _evaluated(self, name: str, written: Expr) -> Value | SecretRef:
+        if not isinstance(written, Prompt):
+            value: Value | SecretRef = evaluate(written, self.names)
+            return value
+        if key_of(written) not in self._answers:
+            raise Unanswered(name, written)
+        return self._answers[key_of(written)]
 
     def _circle(self, names: list[str]) -> TemplateProblem:
         start = names.index(min(names))
         circle = [*names[start:], *names[:start], names[start]]
         message = f"these variables refer to each other in a circle: {' → '.join(circle)}"
-        return TemplateProblem(self._chosen[circle[0]].definition.origin, message)
+        return TemplateProblem(self.chosen[circle[0]].definition.origin, message)
 
     def _resolve(self, name: str) -> Resolved:
-        chosen = self._chosen[name]
+        chosen = self.chosen[name]
         return Resolved(self._value(name), chosen.definition.origin, chosen.definition.source, chosen.beaten)
 
     def ties(self) -> Iterator[Problem]:
-        for name, chosen in self._chosen.items():
+        for name, chosen in self.chosen.items():
             if chosen.tie is not None:
                 first, second = sorted((chosen.definition, chosen.tie), key=lambda definition: definition.origin)
                 message = (
@@ -215,7 +258,7 @@ class _View:
 
     def rendering_problems(self) -> Iterator[Problem]:
         """Circles and templates that cannot be rendered."""
-        for name, chosen in self._chosen.items():
+        for name, chosen in self.chosen.items():
             try:
                 value = self._value(name)
             except TemplateProblem as problem:
@@ -228,7 +271,7 @@ class _View:
 class _Lazy(Mapping[str, Any]):
     """A map whose values are computed by key."""
 
-    def __init__(self, keys: Mapping[str, _Chosen], value: Callable[[str], Any]) -> None:
+    def __init__(self, keys: Mapping[str, Chosen], value: Callable[[str], Any]) -> None:
         self._keys = keys
         self._value = value
 
