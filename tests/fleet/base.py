@@ -34,6 +34,8 @@ PACKAGES = (
     "tcsh",
     "fish",
     "zsh",
+    "nginx-light",
+    "openssl",
 )
 _TOOLS = ("systemd-nspawn", "debootstrap", "ip", "nsenter", "unshare", "ssh-keygen")
 

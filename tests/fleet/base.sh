@@ -6,6 +6,8 @@ set -eu
 systemctl mask --quiet systemd-networkd.service systemd-networkd.socket systemd-networkd-wait-online.service \
     systemd-resolved.service systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer console-getty.service getty.target systemd-tmpfiles-clean.timer
+systemctl disable --quiet nginx.service
+rm -f /etc/nginx/sites-enabled/default
 
 useradd --create-home --shell /bin/bash deploy
 useradd --create-home --shell /bin/bash deploy-root
