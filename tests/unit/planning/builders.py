@@ -13,6 +13,8 @@ from octo_ssh.model.manifest import Entry, Kind, Manifest
 from octo_ssh.model.observed import Baseline, Disk, Facts, Journal, Observed, PackagePlace, Place
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import (
+    CONTROLLER,
+    ApproveStep,
     FileOrigin,
     GroupStep,
     InlineScript,
@@ -50,6 +52,10 @@ def group(name: str, *steps: Step, rolling: Rolling | None = None, **keys: Any) 
     return step(name, GroupStep(steps, rolling), **keys)
 
 
+def approve(name: str, **keys: Any) -> Step:
+    return step(name, ApproveStep("look"), on_controller=True, **keys)
+
+
 # Plans of a run, made by hand: for the schedule.
 
 
@@ -73,8 +79,13 @@ def row(step: Step, *children: PlannedStep, window: Window | None = None, **keys
     return PlannedStep(step, tuple(names), {}, tuple(children), window, **keys)
 
 
+def here(step: Step, *, standby: bool = False) -> PlannedStep:
+    """A leaf with work on the controller."""
+    return due(replace(step, on_controller=True), [CONTROLLER], standby=standby)
+
+
 def run_plan(*steps: PlannedStep, max_failures: int = 0, **keys: Any) -> RunPlan:
-    names = dict.fromkeys(name for step in steps for name in step.targets)
+    names = dict.fromkeys(name for step in steps for name in step.targets if name != CONTROLLER)
     return RunPlan("shop", "1.0", "staging", keys.pop("targets", tuple(names)), steps, max_failures, **keys)
 
 

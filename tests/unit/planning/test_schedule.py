@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 import pytest
 
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import When
 from octo_ssh.model.work import Window
-from octo_ssh.planning.schedule import Schedule, Start
+from octo_ssh.planning.schedule import Schedule
 from tests.unit.planning.builders import due, group, row, run, run_plan
-
-GOOD, BAD = Outcome.CHANGED, Outcome.FAILED
-
-
-def names(starts: Iterable[Start]) -> list[tuple[str, str]]:
-    return [(start.step_id, start.target) for start in starts]
-
-
-def play(
-    schedule: Schedule, outcome: Callable[[str, str], Outcome] = lambda step, target: GOOD
-) -> list[tuple[str, str]]:
-    """Carry everything out one by one, pauses at once; what was started, in order."""
-    begun: list[tuple[str, str]] = []
-    pending: list[Start] = []
-    for _ in range(10_000):
-        new = schedule.ready()
-        begun += names(new)
-        pending += new
-        if schedule.done:
-            return begun
-        if pending:
-            start = pending.pop(0)
-            schedule.finished(start.step_id, start.target, outcome(start.step_id, start.target))
-        else:
-            for wait in schedule.waiting():
-                schedule.waited(wait.step_id, wait.slot)
-    raise AssertionError("the schedule does not end")
-
-
-def fails(*pairs: tuple[str, str]) -> Callable[[str, str], Outcome]:
-    return lambda step, target: BAD if (step, target) in pairs else GOOD
+from tests.unit.planning.playing import BAD, GOOD, fails, names, play
 
 
 def test_a_step_begins_only_when_the_step_before_has_ended_everywhere() -> None:

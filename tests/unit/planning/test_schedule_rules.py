@@ -1,148 +1,40 @@
-"""The schedule under random plans, outcomes, losses and interrupts: what must hold whatever happens."""
+"""The schedule under random plans, outcomes, choices, losses and interrupts: what must hold whatever happens."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from octo_ssh.errors import ExitCode
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import When
+from octo_ssh.model.plan import CONTROLLER, ApproveStep, When
 from octo_ssh.model.work import PlannedStep, RunPlan, Window
+from octo_ssh.planning.exit import exit_code, results
 from octo_ssh.planning.schedule import Schedule, Start
-from octo_ssh.planning.stages import leaves
+from octo_ssh.planning.stages import Leaf
 from tests.unit.planning.builders import due, group, row, run, run_plan
-
-TARGETS = tuple("abcdefgh")
-
-
-@st.composite
-def leaf(draw: st.DrawFn, name: str) -> PlannedStep:
-    when = draw(st.sampled_from([When.SUCCESS, When.SUCCESS, When.ALWAYS, When.FAILURE]))
-    standby = when is When.FAILURE or (when is When.ALWAYS and draw(st.booleans()))
-    once = when is When.SUCCESS and draw(st.integers(0, 9)) == 0
-    names = draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True).map(sorted))
-    idle = draw(st.lists(st.sampled_from(TARGETS), unique=True))
-    return due(
-        run(name, when=when, once=once),
-        names[:1] if once else names,
-        idle=idle,
-        standby=standby,
-        max_parallel=draw(st.integers(1, 4)),
-    )
-
-
-@st.composite
-def plans(draw: st.DrawFn) -> RunPlan:
-    steps: list[PlannedStep] = []
-    for number in range(draw(st.integers(1, 4))):
-        if draw(st.booleans()):
-            steps.append(draw(leaf(f"s{number}")))
-            continue
-        children = [draw(leaf(f"s{number}.{child}")) for child in range(draw(st.integers(1, 4)))]
-        if draw(st.booleans()):
-            children.insert(0, row(group(f"s{number}.in"), draw(leaf(f"s{number}.in.0"))))
-        window = None
-        if draw(st.booleans()):
-            window = Window(
-                draw(st.integers(1, 3)),
-                draw(st.integers(0, 2)),
-                draw(st.integers(0, 2)),
-                draw(st.sampled_from([0, 9.0])),
-            )
-        when = draw(st.sampled_from([When.SUCCESS, When.SUCCESS, When.SUCCESS, When.ALWAYS]))
-        steps.append(row(group(f"s{number}", when=when), *children, window=window))
-    unreachable = dict.fromkeys(draw(st.lists(st.sampled_from(TARGETS), max_size=2, unique=True)), "refused")
-    return run_plan(
-        *steps,
-        max_failures=draw(st.integers(0, 4)),
-        targets=TARGETS,
-        unreachable=unreachable,
-        skip_unreachable=draw(st.booleans()),
-    )
-
-
-@dataclass
-class Film:
-    """What happened when a plan was played."""
-
-    plan: RunPlan
-    schedule: Schedule
-    begun: list[tuple[str, str]] = field(default_factory=list)
-    ended: list[tuple[str, str]] = field(default_factory=list)
-    settled: list[tuple[str, str]] = field(default_factory=list)
-    running: set[tuple[str, str]] = field(default_factory=set)
-    begun_after_halt: list[tuple[str, str]] = field(default_factory=list)
-    stages: dict[tuple[str, str], int] = field(default_factory=dict)
-    open_windows: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    most_at_once: Counter[str] = field(default_factory=Counter)
+from tests.unit.planning.films import TARGETS, Film, plans, play
 
 
 @given(plans(), st.randoms(use_true_random=False), st.integers(0, 3), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_what_must_hold_whatever_happens(plan: RunPlan, chance: random.Random, badness: int, disturbed: bool) -> None:
     film = play(plan, chance, badness, disturbed=disturbed)
     no_step_begins_twice(film)
     every_step_began_where_it_could(film)
-    barriers_hold(film)
+    steps_begin_in_order(film)
     windows_hold(film)
     always_steps_run_where_a_group_was_entered(film)
     halting_starts_no_new_target(film)
     budgets_hold(film)
-
-
-def play(plan: RunPlan, chance: random.Random, badness: int, *, disturbed: bool) -> Film:
-    """Carry a plan out, ending steps in a random order with random outcomes. Fails if it does not come to an end."""
-    schedule = Schedule(plan)
-    film = Film(plan, schedule)
-    top = {leaf.id: (leaf.groups[0] if leaf.groups else leaf.step).step.id for leaf in leaves(plan)}
-    windows = {step.step.id for step in plan.steps if step.window}
-    parallel = {leaf.id: leaf.step.max_parallel for leaf in leaves(plan)}
-    for _ in range(2000):
-        stopped_before = schedule.halted is not None or schedule.interrupted
-        for start in schedule.ready():
-            key = (start.step_id, start.target)
-            film.begun.append(key)
-            film.running.add(key)
-            if stopped_before:
-                film.begun_after_halt.append(key)
-            if top[start.step_id] in windows:
-                film.open_windows[top[start.step_id]].add(start.target)
-            at_once = Counter(step_id for step_id, _ in film.running)
-            assert all(count <= parallel[step_id] for step_id, count in at_once.items())
-            inside = {target for step_id, target in film.running if top[step_id] == top[start.step_id]}
-            film.most_at_once[top[start.step_id]] = max(film.most_at_once[top[start.step_id]], len(inside))
-            assert not any(target == start.target and key != (step_id, target) for step_id, target in film.running)
-        film.settled += [(end.step_id, end.target) for end in schedule.settled()]
-        if schedule.done:
-            assert not film.running
-            return film
-        _go_on(film, chance, badness, disturbed=disturbed)
-    raise AssertionError("the schedule does not come to an end")
-
-
-def _go_on(film: Film, chance: random.Random, badness: int, *, disturbed: bool) -> None:
-    schedule = film.schedule
-    waits = schedule.waiting()
-    assert film.running or waits, "nothing runs, nothing waits, and it is not done"
-    dice = chance.random()
-    if disturbed and dice < 0.03:
-        schedule.interrupt()
-    elif disturbed and dice < 0.06:
-        schedule.left(chance.choice(TARGETS), chance.choice([Outcome.FAILED, Outcome.UNKNOWN]))
-    elif waits and (not film.running or dice < 0.3):
-        wait = chance.choice(waits)
-        schedule.waited(wait.step_id, wait.slot)
-    elif film.running:
-        step_id, target = chance.choice(sorted(film.running))
-        film.running.discard((step_id, target))
-        film.ended.append((step_id, target))
-        bad = chance.random() < badness * 0.12
-        outcome = chance.choice([Outcome.FAILED, Outcome.UNKNOWN, Outcome.UNREACHABLE]) if bad else Outcome.CHANGED
-        schedule.finished(step_id, target, outcome)
+    nothing_halts_without_a_cause(film)
+    who_is_lost_is_who_failed_and_was_not_ignored(film)
+    nothing_plain_begins_on_the_controller_after_a_failure(film)
+    the_controller_is_told_of_a_halt(film)
+    only_a_run_that_went_well_ends_with_0(film)
 
 
 def no_step_begins_twice(film: Film) -> None:
@@ -153,19 +45,19 @@ def every_step_began_where_it_could(film: Film) -> None:
     """Without a halt or an interrupt, every step has an outcome everywhere; due ones were begun on good targets."""
     if film.schedule.halted or film.schedule.interrupted:
         return
-    for leaf_ in leaves(film.plan):
-        for target, planned in leaf_.step.planned.items():
-            assert (leaf_.id, target) in film.schedule.outcomes
-            if planned.due and target not in film.schedule.lost:
-                assert (leaf_.id, target) in film.begun
+    for leaf in film.leaves.values():
+        for target, planned in leaf.step.planned.items():
+            assert (leaf.id, target) in film.schedule.outcomes
+            is_well = not film.has_failed if target == CONTROLLER else target not in film.schedule.lost
+            if planned.due and is_well:
+                assert (leaf.id, target) in film.begun
     assert film.schedule.unfinished == ()
 
 
-def barriers_hold(film: Film) -> None:
-    """No step of a later top-level step begins before all of the earlier ones have ended."""
-    order = {leaf_.id: index for index, step in enumerate(film.plan.steps) for leaf_ in leaves(run_plan(step))}
-    begun = [order[step_id] for step_id, _ in film.begun]
-    assert begun == sorted(begun)
+def steps_begin_in_order(film: Film) -> None:
+    """No step begins before all of the earlier ones have, but for those inside a window."""
+    ranks = [film.rank[step_id][0] for step_id, _ in film.begun]
+    assert ranks == sorted(ranks)
 
 
 def windows_hold(film: Film) -> None:
@@ -175,44 +67,86 @@ def windows_hold(film: Film) -> None:
 
 
 def always_steps_run_where_a_group_was_entered(film: Film) -> None:
-    """A due ``always`` step of a group has begun on each target on which a step of its group had begun before it."""
-    position = {leaf_.id: index for index, leaf_ in enumerate(leaves(film.plan))}
-    for leaf_ in leaves(film.plan):
-        if not leaf_.groups or leaf_.step.step.when is not When.ALWAYS:
+    """A due ``always`` step of a group has begun on each target on which a step of its group had begun before it; an
+    approval after an interrupt is pointless.
+    """
+    place = {step_id: index for index, step_id in enumerate(film.leaves)}
+    for leaf in film.leaves.values():
+        if not leaf.groups or leaf.step.step.when is not When.ALWAYS or leaf.is_approval:
             continue
-        for target, planned in leaf_.step.planned.items():
+        for target, planned in leaf.step.planned.items():
             entered = any(
-                other.id != leaf_.id
-                and other.groups[: len(leaf_.groups)] == leaf_.groups
-                and position[other.id] < position[leaf_.id]
+                other.id != leaf.id
+                and other.groups[: len(leaf.groups)] == leaf.groups
+                and place[other.id] < place[leaf.id]
                 and (other.id, target) in film.begun
-                for other in leaves(film.plan)
+                for other in film.leaves.values()
             )
             if entered and planned.due and film.schedule.lost.get(target) is not Outcome.UNREACHABLE:
-                assert (leaf_.id, target) in film.begun
+                assert (leaf.id, target) in film.begun
 
 
 def halting_starts_no_new_target(film: Film) -> None:
     for step_id, target in film.begun_after_halt:
         before = film.begun[: film.begun.index((step_id, target))]
-        assert any(other == target for _, other in before), (step_id, target)
+        assert target == CONTROLLER or any(other == target for _, other in before), (step_id, target)
 
 
 def budgets_hold(film: Film) -> None:
     """More targets than may fail do so only because they were under way already: the run is then halted."""
-    in_windows = {leaf_.id for leaf_ in leaves(film.plan) if any(step.window for step in leaf_.groups)}
-    outside = {
-        target
-        for (step_id, target), outcome in film.schedule.outcomes.items()
-        if step_id not in in_windows and outcome in (Outcome.FAILED, Outcome.UNKNOWN)
-    }
-    inside = {
-        target
-        for (step_id, target), outcome in film.schedule.outcomes.items()
-        if step_id in in_windows and not outcome.is_good
-    }
-    if len(outside - inside) > film.plan.max_failures:
-        assert film.schedule.halted
+    budgets = {step.step.id: step.window.max_failures for step in film.plan.steps if step.window}
+    for where, targets in film.spent.items():
+        if len(targets) > {**budgets, "": film.plan.max_failures}[where]:
+            assert film.schedule.halted, (where, targets)
+
+
+def nothing_halts_without_a_cause(film: Film) -> None:
+    assert film.has_cause_to_halt or not film.schedule.halted
+
+
+def who_is_lost_is_who_failed_and_was_not_ignored(film: Film) -> None:
+    assert film.schedule.lost.keys() == film.lost
+    assert (film.schedule.controller_failure is not None) == film.controller_failed
+
+
+def nothing_plain_begins_on_the_controller_after_a_failure(film: Film) -> None:
+    """Inside a group for failures or for always, ``when`` looks at what failed within. An approval is asked as long
+    as some target is to go on behind it, which it never is after a halt.
+    """
+    for step_id, target in film.begun_after_failure:
+        leaf = film.leaves[step_id]
+        if target == CONTROLLER and _is_plain(leaf.step) and all(map(_is_plain, leaf.groups)):
+            assert isinstance(leaf.step.step.kind, ApproveStep)
+            assert (step_id, target) not in film.begun_after_halt
+
+
+def the_controller_is_told_of_a_halt(film: Film) -> None:
+    """Outside groups, whoever is to be told of a failure is; after an interrupt only by ``always`` steps."""
+    for leaf in film.leaves.values():
+        if leaf.groups or CONTROLLER not in leaf.step.planned or _is_plain(leaf.step):
+            continue
+        if film.schedule.halted and not film.schedule.interrupted and _failed_before(film, leaf):
+            assert (leaf.id, CONTROLLER) in film.begun
+        if (leaf.id, CONTROLLER) in film.begun_after_interrupt:
+            assert leaf.step.step.when is When.ALWAYS and not leaf.is_approval
+
+
+def _failed_before(film: Film, leaf: Leaf) -> bool:
+    """No later step has begun, so whatever halted the run came before this one's turn."""
+    return not any(film.rank[step_id][0] >= film.rank[leaf.id][0] for step_id, _ in film.begun if step_id != leaf.id)
+
+
+def _is_plain(step: PlannedStep) -> bool:
+    return step.step.when is When.SUCCESS
+
+
+def only_a_run_that_went_well_ends_with_0(film: Film) -> None:
+    schedule = film.schedule
+    code = exit_code(results(schedule), interrupted=schedule.interrupted)
+    went_well = not (film.lost or film.controller_failed or schedule.unfinished or schedule.interrupted)
+    assert (code is ExitCode.DONE) == went_well
+    if film.controller_failed and not schedule.interrupted:
+        assert code is ExitCode.FAILED
 
 
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 3), st.data())
