@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from octo_ssh.config.templates import TemplateProblem, render
+from octo_ssh.config.templates import TemplateProblem, render_condition
 from octo_ssh.config.variables import targets_of
 from octo_ssh.errors import FileErrors, Problem
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed
-from octo_ssh.model.plan import BecomeAs, GroupStep, PackageStep, Step, When
+from octo_ssh.model.plan import CONTROLLER, BecomeAs, GroupStep, PackageStep, Step, When
 from octo_ssh.model.values import Template
+from octo_ssh.model.work import LateText
 from octo_ssh.planning.configure import Configured, configure
 from octo_ssh.planning.places import becoming, sudo_user
 from octo_ssh.planning.reach import reached
 from octo_ssh.planning.request import RunOptions, Selection
+from octo_ssh.planning.wanted import Wanted
 
 if TYPE_CHECKING:
     from octo_ssh.config.load import Loaded
@@ -40,6 +42,10 @@ class PlanInput:
     """By package, as it was acquired."""
     configured: Mapping[tuple[str, str], Configured]
     """By step id and target."""
+    files: Mapping[tuple[str, str], Wanted] = field(default_factory=dict, kw_only=True)
+    """What file steps should leave, by step id and target: ``wanted.wanted_file``."""
+    texts: Mapping[tuple[str, str], str] = field(default_factory=dict, kw_only=True)
+    """The scripts of packages that the plan runs (``scripts.package_scripts``), by package and path."""
 
 
 @dataclass(slots=True)
@@ -54,6 +60,10 @@ class Scene:
     path: Mapping[str, tuple[Step, ...]] = field(init=False)
     """By step id: the groups it stands in, outermost first."""
     become: Mapping[str, BecomeAs | None] = field(init=False)
+    order: Mapping[str, int] = field(init=False)
+    """Where each step stands in the plan, by its id."""
+    ruled_out: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    """Steps that a ``when`` leaves out which uses outputs that are known already: why, by step id and place."""
     problems: list[Problem] = field(default_factory=list, init=False)
     """Mistakes in files."""
     refusals: list[str] = field(default_factory=list, init=False)
@@ -65,6 +75,7 @@ class Scene:
         self.reach_all = reached(loaded, targets_of(loaded.inventory, loaded.environment))
         self.become = becoming(loaded.plan)
         self.path = dict(_paths(loaded.plan.steps, ()))
+        self.order = {step.id: index for index, step in enumerate(loaded.plan.walk())}
 
     @property
     def is_runbook(self) -> bool:
@@ -78,12 +89,12 @@ class Scene:
     def target(self, name: str) -> Target:
         return self.given.loaded.inventory.targets[name]
 
-    def names(self, step: Step, target: str) -> Mapping[str, Any]:
-        """What templates of the step may use there."""
-        return self.given.loaded.scopes.names(target=target, step=step)
+    def names(self, step: Step, place: str) -> Mapping[str, Any]:
+        """What templates of the step may use at a place: on a target, or on the controller."""
+        return self.given.loaded.scopes.names(target=None if place == CONTROLLER else place, step=step)
 
-    def sudo_user(self, step: Step, target: str) -> str | None:
-        return sudo_user(self.become[step.id], self.target(target))
+    def sudo_user(self, step: Step, place: str) -> str | None:
+        return None if step.on_controller else sudo_user(self.become[step.id], self.target(place))
 
     def is_skipped(self, step: Step) -> bool:
         return step.id in self.given.selection.skipped
@@ -108,12 +119,25 @@ class Scene:
         known = self.given.configured.get((step.id, target))
         return known or configure(self.given.manifests[step.kind.package], {}, step, {}, _no_secret)
 
-    def says_no(self, step: Step, target: str) -> str | None:
-        """Why a ``when`` template leaves the target out: its own, or that of a group around it."""
+    def says_no(self, step: Step, place: str) -> str | None:
+        """Why the step does nothing at a place, whatever happens: it is skipped, or a ``when`` template is false, its
+        own or that of a group around it.
+        """
+        if self.is_skipped(step):
+            return self.given.selection.skipped[step.id]
         for one in (*self.path[step.id], step):
-            if isinstance(one.when, Template) and not self._holds(one, one.when, target):
+            if isinstance(one.when, Template) and self._condition(one, one.when, place) is False:
                 return "'when' is false here" if one is step else f"'when' of '{one.name}' is false here"
-        return None
+        return self.ruled_out.get((step.id, place))
+
+    def conditions(self, step: Step, place: str) -> tuple[LateText, ...]:
+        """The ``when`` templates that only the run can tell, of the groups around the step and its own."""
+        found = [
+            self._condition(one, one.when, place)
+            for one in (*self.path[step.id], step)
+            if isinstance(one.when, Template)
+        ]
+        return tuple(condition for condition in found if isinstance(condition, LateText))
 
     def note(self, error: FileErrors | TemplateProblem) -> None:
         """A mistake in a file; all of them are told together."""
@@ -122,15 +146,12 @@ class Scene:
         else:
             self.problems.append(Problem(error.position, error.message))
 
-    def _holds(self, step: Step, when: Template, target: str) -> bool:
+    def _condition(self, step: Step, when: Template, place: str) -> bool | LateText:
         try:
-            value = render(when, self.names(step, target))
+            return render_condition(when, self.names(step, place))
         except TemplateProblem as error:
             self.note(error)
             return False
-        if not isinstance(value, bool):
-            self.problems.append(Problem(when.position, f"'when' must give true or false, and gives {value!r}"))
-        return value is True
 
 
 def _paths(steps: tuple[Step, ...], above: tuple[Step, ...]) -> list[tuple[str, tuple[Step, ...]]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from octo_ssh.config.templates import render_script_value, render_text
-from octo_ssh.config.variables import exported
+from octo_ssh.config.templates import TemplateProblem, render_script_value, render_word
+from octo_ssh.config.variables import Resolved, exported
 from octo_ssh.model.plan import (
+    CONTROLLER,
     CommandProbe,
     FileScript,
     HttpProbe,
@@ -18,18 +20,26 @@ from octo_ssh.model.plan import (
     Probe,
     RunStep,
     Step,
+    Text,
 )
-from octo_ssh.model.values import SecretRef, shell_name
+from octo_ssh.model.values import SecretRef, Template, shell_name
 from octo_ssh.model.work import HttpWork, ProbeWork, ScriptValue, ScriptWork
 from octo_ssh.planning.dueness import script_digest
 from octo_ssh.planning.inputs import Scene
+from octo_ssh.planning.outputs import step_ids, steps_read
+
+if TYPE_CHECKING:
+    from octo_ssh.config.load import Loaded
+
+PLANS_FOLDER = "."
+"""The ``cwd`` of scripts on the controller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
     """Release folders on a target in this run, by package: those that a script will find complete."""
 
-    by_package: Mapping[str, str]
+    by_package: Mapping[str, str] = field(default_factory=dict)
     is_only_package: bool = False
     """The plan has one package for the target: scripts run in its folder."""
 
@@ -38,14 +48,15 @@ class Folders:
         return next(iter(self.by_package.values()), None) if self.is_only_package else None
 
 
-def run_script(scene: Scene, step: Step, target: str, folders: Folders, remembered_by: str) -> ScriptWork:
+def run_script(scene: Scene, step: Step, place: str, folders: Folders, remembered_by: str) -> ScriptWork:
     """The work of a run step. Raises TemplateProblem."""
     assert isinstance(step.kind, RunStep)
     match step.kind.script:
         case InlineScript(text) | FileScript(text=text):
-            return script(scene, step, target, text, folders, remembered_by=remembered_by)
+            work = script(scene, step, place, text, folders, remembered_by=remembered_by)
         case PackageScript() as inside:
-            return script(scene, step, target, inside, folders, remembered_by=remembered_by)
+            work = script(scene, step, place, inside, folders, remembered_by=remembered_by)
+    return replace(work, reboots=step.kind.reboots)
 
 
 def activation(scene: Scene, step: Step, target: str, folders: Folders) -> ScriptWork | None:
@@ -56,26 +67,41 @@ def activation(scene: Scene, step: Step, target: str, folders: Folders) -> Scrip
     return script(scene, step, target, step.kind.activate, folders)
 
 
-def probe(scene: Scene, step: Step, target: str, what: Probe, folders: Folders) -> ProbeWork:
+def probe(scene: Scene, step: Step, place: str, what: Probe, folders: Folders) -> ProbeWork:
     """The work of a check, or a package step's ``verify``. Raises TemplateProblem.
 
     A URL on a target that has neither curl nor wget refuses the run.
     """
-    names = scene.names(step, target)
-    user = scene.sudo_user(step, target)
+    names = scene.names(step, place)
+    user = scene.sudo_user(step, place)
     match what.what:
         case HttpProbe(url, contains):
-            tools = scene.given.observed[target].facts.tools
-            if tools.isdisjoint({"curl", "wget"}):
-                scene.refusals.append(f"{target} has neither curl nor wget, and '{step.name}' asks a URL there")
-            wanted = None if contains is None else render_text(contains, names)
-            return ProbeWork(HttpWork(render_text(url, names), wanted), what.within_s, what.every_s, user)
+            if not step.on_controller and scene.given.observed[place].facts.tools.isdisjoint({"curl", "wget"}):
+                scene.refusals.append(f"{place} has neither curl nor wget, and '{step.name}' asks a URL there")
+            wanted = None if contains is None else render_word(contains, names)
+            return ProbeWork(HttpWork(render_word(url, names), wanted), what.within_s, what.every_s, user)
         case CommandProbe(str(text)):
-            work = script(scene, step, target, text, folders)
-        case CommandProbe(command):
-            words = [render_text(word, names) for word in command]
-            work = script(scene, step, target, shlex.join(words) + "\n", folders)
+            work = script(scene, step, place, text, folders)
+        case CommandProbe(tuple(command)):
+            work = script(scene, step, place, _command_line(command), folders, arguments=_arguments(command))
     return ProbeWork(work, what.within_s, what.every_s, user)
+
+
+def _command_line(command: tuple[Text, ...]) -> str:
+    """One argument an element. A template's stays in a variable: no shell ever reads it."""
+    words = (
+        f'"${_argument(number)}"' if isinstance(word, Template) else shlex.quote(word)
+        for number, word in enumerate(command, 1)
+    )
+    return " ".join(words) + "\n"
+
+
+def _arguments(command: tuple[Text, ...]) -> dict[str, Text]:
+    return {_argument(number): word for number, word in enumerate(command, 1) if isinstance(word, Template)}
+
+
+def _argument(number: int) -> str:
+    return f"OCTO_ARG_{number}"
 
 
 def digest(scene: Scene, step: Step, target: str) -> str:
@@ -92,42 +118,62 @@ def digest(scene: Scene, step: Step, target: str) -> str:
 
 
 def script(
-    scene: Scene, step: Step, target: str, text: str | PackageScript, folders: Folders, *, remembered_by: str = ""
+    scene: Scene,
+    step: Step,
+    place: str,
+    text: str | PackageScript,
+    folders: Folders,
+    *,
+    remembered_by: str = "",
+    arguments: Mapping[str, Text] | None = None,
 ) -> ScriptWork:
-    """A script of a step. Raises TemplateProblem."""
-    names = scene.names(step, target)
+    """A script of a step. ``arguments``: more variables. Raises TemplateProblem."""
+    names, plan = scene.names(step, place), scene.given.loaded.plan
+    around = PLANS_FOLDER if step.on_controller else folders.cwd
+    seen = scene.given.observed.get(place)
+    env: dict[str, ScriptValue] = {
+        **environment(scene.given.loaded, step, place, folders, previous=seen.baseline.release if seen else None),
+        **{name: render_word(word, names) for name, word in (arguments or {}).items()},
+    }
+    told = text if isinstance(text, str) else scene.given.texts.get((text.package, text.path))
     return ScriptWork(
         script=text,
-        env=environment(scene, step, target, folders),
-        cwd=folders.cwd if step.cwd is None else render_text(step.cwd, names),
+        env={**env, **step_ids(plan, told)},
+        cwd=around if step.cwd is None else render_word(step.cwd, names),
         release_dirs=folders.by_package,
-        sudo_user=scene.sudo_user(step, target),
+        sudo_user=scene.sudo_user(step, place),
         timeout_s=step.timeout_s,
         digest=remembered_by,
+        reads=steps_read(plan, told, env),
     )
 
 
-def environment(scene: Scene, step: Step, target: str, folders: Folders) -> dict[str, ScriptValue]:
+def environment(
+    loaded: Loaded, step: Step, place: str, folders: Folders, *, previous: str | None
+) -> dict[str, ScriptValue]:
     """Every variable under its shell name, the secrets that the step names, its own ``env``, and ``OCTO_*`` but for
-    OCTO_RUN and OCTO_RUN_OUTCOME, which only the run knows.
+    what only the run knows. ``previous``: the release that was current before.
+
+    On the controller, where no target is meant, variables that depend on one are left out. Raises TemplateProblem.
     """
-    loaded = scene.given.loaded
+    target = None if place == CONTROLLER else place
     values = loaded.scopes.values(target=target, step=step)
+    if target is None:
+        values = _independent(values)
     env: dict[str, ScriptValue] = dict(exported(values))
     for name in step.secrets:
         value = values[name].value if name in values else None
         if isinstance(value, SecretRef):
             env[shell_name(name)] = value
-    names = scene.names(step, target)
+    names = loaded.scopes.names(target=target, step=step)
     for key, expr in step.env.items():
         env[key] = render_script_value(expr, names)
-    previous = scene.given.observed[target].baseline.release if target in scene.given.observed else None
     env |= {
         "OCTO_PROJECT": loaded.plan.project,
         "OCTO_RELEASE": loaded.plan.release or "",
         "OCTO_ENVIRONMENT": loaded.environment or "",
-        "OCTO_TARGET": target,
-        "OCTO_TAGS": ",".join(scene.target(target).tags),
+        "OCTO_TARGET": place,
+        "OCTO_TAGS": "" if target is None else ",".join(loaded.inventory.targets[target].tags),
         "OCTO_STEP": step.name,
         "OCTO_PREVIOUS_RELEASE": previous or "",
     }
@@ -136,3 +182,14 @@ def environment(scene: Scene, step: Step, target: str, folders: Folders) -> dict
     if len(folders.by_package) == 1:
         env["OCTO_RELEASE_DIR"] = next(iter(folders.by_package.values()))
     return env
+
+
+def _independent(values: Mapping[str, Resolved]) -> dict[str, Resolved]:
+    """The variables that can be rendered where no target is meant."""
+    found: dict[str, Resolved] = {}
+    for name in values:
+        try:
+            found[name] = values[name]
+        except TemplateProblem:
+            continue
+    return found

@@ -1,0 +1,195 @@
+"""File steps: a file as it was seen against what is wanted, and what is to be done about it (SPEC section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from octo_ssh.config.templates import StepOutputs, TemplateProblem, render_late, render_late_word, render_word
+from octo_ssh.model.observed import FileKind, FileSeen, Owed
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import FileStep, SecretContent, Step
+from octo_ssh.model.program import FileInput
+from octo_ssh.model.values import Secret
+from octo_ssh.model.work import FileWork, LateText, LateWord, Planned
+from octo_ssh.planning.diffs import content_diff
+from octo_ssh.planning.inputs import Scene
+from octo_ssh.planning.places import absolute
+from octo_ssh.planning.scripts import Folders, script
+from octo_ssh.planning.wanted import Wanted, measured, wanted_file
+
+__all__ = ["ON_CHANGE", "Wanted", "is_right", "plan_file", "wanted_file"]
+
+ON_CHANGE = "on_change"
+_IN_THE_WAY = {
+    FileKind.LINK: "a symbolic link, which octo-ssh does not follow: name the file that it leads to",
+    FileKind.FOLDER: "a folder: choose another path, or remove it",
+    FileKind.OTHER: "no regular file: choose another path, or remove it",
+}
+
+
+def is_right(work: FileWork, seen: FileSeen) -> bool:
+    """Whether the file is as it should be. An owner or group given by number, seen by its name, passes."""
+    return not any(_differences(work, seen)) and seen.kind is (
+        FileKind.ABSENT if work.wanted is None else FileKind.FILE
+    )
+
+
+def plan_file(
+    scene: Scene,
+    step: Step,
+    target: str,
+    folders: Folders,
+    *,
+    owes: tuple[Owed, ...],
+    known: StepOutputs | None,
+    is_prepared: bool,
+) -> Planned:
+    """What comes of a file step on a target that was observed. Raises TemplateProblem.
+
+    ``owes``: what a change causes elsewhere. ``known``: the outputs that its texts use, None where a step of this run
+    is to give them. ``is_prepared``: an earlier step of this run may make the folder it lies in.
+    """
+    assert isinstance(step.kind, FileStep)
+    observed, wanted = scene.given.observed[target], scene.given.files[step.id, target]
+    names = scene.names(step, target)
+    path = render_word(step.kind.path, names)
+    has_debt = any((debt.step, debt.what) == (step.id, ON_CHANGE) for debt in observed.baseline.owed)
+    act = step.kind.on_change
+    work = FileWork(
+        path=path if isinstance(path, LateText) else absolute(path, observed.facts.home),
+        wanted=wanted.file,
+        owner=None if step.kind.owner is None else render_word(step.kind.owner, names),
+        group=None if step.kind.group is None else render_word(step.kind.group, names),
+        parents=step.kind.parents,
+        seen=None if isinstance(path, LateText) else observed.files.get(step.id),
+        diff=(),
+        on_change=None if act is None else script(scene, step, target, act, folders),
+        owes=(*_own_debt(scene, step), *owes),
+        owed=(ON_CHANGE,) if has_debt and act is not None else (),
+        sudo_user=scene.sudo_user(step, target),
+    )
+    if work.seen is None:
+        return Planned(Outcome.CHANGED, "its path depends on outputs", work)
+    if (obstacle := _obstacle(work, work.seen, is_prepared=is_prepared)) is not None:
+        return Planned(Outcome.FAILED, obstacle)
+    return _compared(scene, step, target, work, work.seen, wanted, known)
+
+
+def _compared(
+    scene: Scene, step: Step, target: str, work: FileWork, seen: FileSeen, wanted: Wanted, known: StepOutputs | None
+) -> Planned:
+    """The file against what is wanted, as far as that can be told."""
+    assert isinstance(step.kind, FileStep)
+    resolved, content = _resolved(scene, work, wanted, known)
+    if resolved is None:
+        if known is not None and _was_left_so(scene, step, target, seen):
+            return _unchanged(work, f"{seen.path} is as this release left it")
+        return Planned(Outcome.CHANGED, f"{seen.path}: its content depends on outputs", work)
+    differences = [*_differences(resolved, seen), *_numbered(scene, step, target, resolved, seen)]
+    if not differences:
+        return _unchanged(work, f"{seen.path} is as it should be")
+    if step.kind.show_diff and not isinstance(step.kind.content, SecretContent) and isinstance(content, Secret):
+        work = replace(work, diff=_diff(scene, resolved, seen, content))
+    return Planned(Outcome.CHANGED, f"{seen.path}: {', '.join(differences)}", work)
+
+
+def _unchanged(work: FileWork, reason: str) -> Planned:
+    if work.owed:
+        owed = f"owed since an earlier run: {', '.join(work.owed)}"
+        return Planned(Outcome.CHANGED, owed, replace(work, changes=False))
+    return Planned(Outcome.UNCHANGED, reason)
+
+
+def _resolved(
+    scene: Scene, work: FileWork, wanted: Wanted, known: StepOutputs | None
+) -> tuple[FileWork | None, Secret | FileInput | None]:
+    """The work with its late texts filled in from what is remembered, and the content; None where that cannot be."""
+    late = wanted.file.late if wanted.file is not None else None
+    if late is None and not isinstance(work.owner, LateText) and not isinstance(work.group, LateText):
+        return work, wanted.content
+    if known is None:
+        return None, None
+    try:
+        owner, group = (None if word is None else render_late_word(word, known) for word in (work.owner, work.group))
+        if late is None or wanted.file is None:
+            return replace(work, owner=owner, group=group), wanted.content
+        text = render_late(late, scene.given.loaded.secrets.reveal, known)
+    except TemplateProblem:  # an output that nobody remembers: a secret one, or none at all
+        return None, None
+    content = text if isinstance(text, Secret) else Secret(text)
+    file = measured(wanted.file.mode, content, holds_secrets=isinstance(text, Secret))
+    return replace(work, wanted=file, owner=owner, group=group), content
+
+
+def _was_left_so(scene: Scene, step: Step, target: str, seen: FileSeen) -> bool:
+    """The file is as a success of this release left it: all that can be told of content that nobody remembers."""
+    baseline = scene.given.observed[target].baseline
+    left = baseline.files.get(step.id)
+    if left is None or scene.is_runbook or baseline.release != scene.release:
+        return False
+    if step.id in baseline.due.get(scene.release or "", ()):
+        return False
+    now = (seen.path, seen.kind is FileKind.FILE, seen.sha256, seen.mode, seen.owner, seen.group)
+    return now == (left.path, left.present, left.sha256, left.mode, left.owner, left.group)
+
+
+def _obstacle(work: FileWork, seen: FileSeen, *, is_prepared: bool) -> str | None:
+    """Why the step cannot be done."""
+    if seen.kind is FileKind.UNREADABLE:
+        who = work.sudo_user or "the login"
+        return f"{seen.path} cannot be looked at by {who}: give the step a 'become', or have it opened"
+    if seen.kind in _IN_THE_WAY:
+        return f"{seen.path} is {_IN_THE_WAY[seen.kind]}"
+    if work.wanted is not None and seen.missing_parents and not (work.parents or is_prepared):
+        return f"the folder of {seen.path} is not there: add 'parents: true', or make it in a step before"
+    return None
+
+
+def _differences(work: FileWork, seen: FileSeen) -> Iterator[str]:
+    """What is to be changed, in words; nothing where the file is right."""
+    wanted = work.wanted
+    if wanted is None:
+        if seen.kind is not FileKind.ABSENT:
+            yield "to be removed"
+        return
+    if seen.kind is FileKind.ABSENT:
+        yield "new"
+        return
+    if (seen.size, seen.sha256) != (wanted.size, wanted.sha256):
+        yield "other content"
+    if wanted.mode is not None and seen.mode != wanted.mode:
+        yield f"mode {seen.mode:04o} → {wanted.mode:04o}"
+    for what, now, then in (("owner", seen.owner, work.owner), ("group", seen.group, work.group)):
+        if then is not None and now != then and not _is_number_of(then, now):
+            yield f"{what} {now} → {then}"
+
+
+def _numbered(scene: Scene, step: Step, target: str, work: FileWork, seen: FileSeen) -> Iterator[str]:
+    """Owners by number where the target has names: right if the last success left them so."""
+    if work.wanted is None or seen.kind is not FileKind.FILE:
+        return
+    left = scene.given.observed[target].baseline.files.get(step.id)
+    for what, now, then in (("owner", seen.owner, work.owner), ("group", seen.group, work.group)):
+        if then is not None and _is_number_of(then, now) and (left is None or getattr(left, what) != now):
+            yield f"{what} {now} → {then}"
+
+
+def _is_number_of(wanted: LateWord | None, name: str) -> bool:
+    """The two may be one: only the target knows."""
+    return isinstance(wanted, str) and wanted.isdigit() and not name.isdigit()
+
+
+def _diff(scene: Scene, work: FileWork, seen: FileSeen, content: Secret) -> tuple[str, ...]:
+    assert work.wanted is not None
+    old = seen.content if seen.kind is FileKind.FILE else b""
+    if old is None:
+        return ()
+    # What only its owner may read has its reasons.
+    hides_old = work.wanted.holds_secrets or not seen.mode & 0o077
+    return content_diff(old, content.reveal(), scene.given.loaded.secrets.known(), hides_old=hides_old)
+
+
+def _own_debt(scene: Scene, step: Step) -> tuple[Owed, ...]:
+    assert isinstance(step.kind, FileStep)
+    return () if step.kind.on_change is None else (Owed(step.id, "", scene.release or "", ON_CHANGE),)

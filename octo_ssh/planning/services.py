@@ -1,0 +1,97 @@
+"""Service steps: a systemd unit as it was seen against what is wanted, and when it restarts (SPEC section 4)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+from octo_ssh.config.templates import render_word
+from octo_ssh.model.observed import Owed, ServiceSeen
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import Restart, ServiceState, ServiceStep, Step
+from octo_ssh.model.values import Template
+from octo_ssh.model.work import LateText, Planned, ServiceWork
+from octo_ssh.planning.inputs import Scene
+
+RESTART = "restart"
+_RUNNING = frozenset({"active", "reloading", "refreshing"})
+_STOPPED = frozenset({"inactive", "failed", ""})
+_NOT_ENABLED = frozenset({"disabled", "enabled-runtime", "linked", "linked-runtime", ""})
+"""Of UnitFileState. ``indirect``, ``generated``, ``alias`` stay what they are whatever systemctl is told."""
+_ENABLED = frozenset({"enabled", "enabled-runtime"})
+
+
+def plan_service(
+    scene: Scene, step: Step, target: str, *, owes: tuple[Owed, ...], restart: str | None, is_prepared: bool
+) -> Planned:
+    """What comes of a service step on a target that was observed. Raises TemplateProblem.
+
+    ``owes``: what a change causes elsewhere. ``restart``: why it restarts, if it does. ``is_prepared``: an earlier
+    step of this run may bring the unit.
+    """
+    assert isinstance(step.kind, ServiceStep)
+    kind = step.kind
+    name = render_word(kind.service, scene.names(step, target))
+    seen = None if isinstance(name, LateText) else scene.given.observed[target].services.get(step.id)
+    work = ServiceWork(
+        service=name,
+        state=kind.state,
+        enabled=kind.enabled,
+        restart=kind.restart is Restart.ALWAYS and restart is not None,
+        seen=seen,
+        owes=owes,
+        sudo_user=scene.sudo_user(step, target),
+        digest="" if kind.restart is not Restart.ALWAYS or scene.is_runbook else service_digest(scene, step, target),
+    )
+    if seen is None:
+        return Planned(Outcome.CHANGED, "its name depends on outputs", work)
+    if (obstacle := None if is_prepared else _obstacle(kind, seen)) is not None:
+        return Planned(Outcome.FAILED, f"{name} {obstacle}" if seen.systemd else obstacle)
+    differences = [*_differences(kind, seen), *([f"restart: {restart}"] if restart else [])]
+    if differences:
+        return Planned(Outcome.CHANGED, f"{name}: {', '.join(differences)}", work)
+    return Planned(Outcome.UNCHANGED, f"{name} is as it should be")
+
+
+def service_digest(scene: Scene, step: Step, target: str) -> str:
+    """What a success of ``restart: always`` on a target that was observed is remembered by."""
+    assert isinstance(step.kind, ServiceStep)
+    service = step.kind.service
+    covered = {
+        "service": service.text if isinstance(service, Template) else service,
+        "user": scene.sudo_user(step, target) or scene.given.observed[target].facts.user,
+        "environment": scene.given.loaded.environment,
+        "release": scene.release,
+    }
+    text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(b"service step 1\n" + text.encode("ascii")).hexdigest()
+
+
+def _obstacle(kind: ServiceStep, seen: ServiceSeen) -> str | None:
+    """Why the step cannot be done as the target is now."""
+    if not seen.systemd:
+        return "no systemd runs here: only its services are known"
+    is_needed = kind.state is ServiceState.RUNNING or bool(kind.enabled) or kind.restart is not Restart.NEVER
+    if is_needed and seen.load == "not-found":
+        return "is not there: systemd knows no unit of that name"
+    if is_needed and seen.load == "masked":
+        return "is masked: somebody decided that it must not run; `systemctl unmask` ends that"
+    if is_needed and seen.load not in ("", "loaded"):
+        return f"cannot be used: systemd says {seen.load}"
+    if kind.enabled and seen.enabled == "static":
+        return "cannot be enabled: its unit file has no [Install] section"
+    return None
+
+
+def _differences(kind: ServiceStep, seen: ServiceSeen) -> Iterator[str]:
+    """What is to be changed, in words."""
+    active = seen.active or "inactive"
+    if kind.state is ServiceState.RUNNING and seen.active not in _RUNNING:
+        yield f"{active} → running"
+    if kind.state is ServiceState.STOPPED and seen.active not in _STOPPED:
+        yield f"{active} → stopped"
+    if kind.enabled and (seen.enabled in _NOT_ENABLED or seen.load != "loaded"):
+        yield f"{seen.enabled or 'not there'} → enabled"
+    if kind.enabled is False and seen.enabled in _ENABLED:
+        yield f"{seen.enabled} → disabled"
