@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from octo_ssh.model.manifest import Kind
-from octo_ssh.model.observed import FileKind, FileSeen, Owed
+from octo_ssh.model.observed import FileKind, Owed
 from octo_ssh.model.plan import PackageStep, ServiceState, Step
 from octo_ssh.model.work import (
     ApproveWork,
@@ -42,12 +42,11 @@ def details(planned: Planned, step: Step, outline: Outline) -> Iterator[Line]:
 
 
 def diff_lines(diff: tuple[str, ...]) -> Iterator[Line]:
-    """A unified diff in colours. Its two first lines are its head; ``---`` further down is content."""
-    for number, raw in enumerate(diff):
-        ended = raw.rstrip("\n")
-        shown = f"{ended[:-1]}␍" if ended.endswith("\r") else ended  # a change of line ends must be seen
+    """The lines of a unified diff, less the two that name the files, in colours."""
+    for raw in diff:
+        shown = f"{raw[:-1]}␍" if raw.endswith("\r") else raw  # a change of line ends must be seen
         for text in clean(shown).split("\n"):
-            yield Line(text, Tone.FAINT if number < 2 and raw.startswith(("---", "+++")) else _diff_tone(raw))
+            yield Line(text, _diff_tone(raw))
 
 
 def word(text: LateWord) -> str:
@@ -61,10 +60,10 @@ def _diff_tone(line: str) -> Tone:
             return Tone.GOOD
         case "-":
             return Tone.BAD
-        case "@":
-            return Tone.FAINT
-        case _:
+        case " ":
             return Tone.PLAIN
+        case _:
+            return Tone.FAINT
 
 
 def _work(planned: Planned, step: Step, outline: Outline) -> Iterator[str]:
@@ -113,46 +112,39 @@ def _package(work: PackageWork, step: Step, outline: Outline) -> Iterator[str]:
 
 
 def _file(work: FileWork, outline: Outline) -> Iterator[str]:
-    yield f"{word(work.path)}: {_file_change(work)}"
+    """What the reason does not say: it names the path and what differs."""
+    about = ", ".join(_of_file(work)) if work.changes else ""
+    if about:
+        yield about
     yield from _as(work.sudo_user)
     if work.on_change is not None:
         yield "then on_change"
     yield from _restarts(work.owes, outline)
 
 
-def _file_change(work: FileWork) -> str:
-    """``new, 312 B, mode 0644``, ``content, mode 0600 → 0640``, ``removed``."""
-    if not work.changes:
-        return "as it should be"
+def _of_file(work: FileWork) -> Iterator[str]:
     seen, wanted = work.seen, work.wanted
     if seen is None:
-        return "removed, if it is there" if wanted is None else "seen to when its path is known"
+        yield f"path {word(work.path)}"
+        return
     if wanted is None:
-        return f"removed ({size(seen.size)})"
-    if seen.kind is FileKind.ABSENT:
-        return ", ".join(_new_file(work, wanted, seen))
-    return ", ".join(_changed_file(work, wanted, seen)) or "looked at again when its content is known"
+        yield size(seen.size)
+        return
+    is_new = seen.kind is FileKind.ABSENT
+    if wanted.late is None and not wanted.holds_secrets and wanted.sha256 != seen.sha256:
+        yield size(wanted.size) if is_new else f"{size(seen.size)} → {size(wanted.size)}"
+    if is_new:
+        yield from _of_new_file(work, wanted)
+        if seen.missing_parents and work.parents:
+            yield "with the folders above it"
 
 
-def _new_file(work: FileWork, wanted: WantedFile, seen: FileSeen) -> Iterator[str]:
-    yield "new" if wanted.late else f"new, {size(wanted.size)}"
+def _of_new_file(work: FileWork, wanted: WantedFile) -> Iterator[str]:
     if wanted.mode is not None:
         yield f"mode {wanted.mode:04o}"
     for what, owner in (("owner", work.owner), ("group", work.group)):
         if owner is not None:
             yield f"{what} {word(owner)}"
-    if seen.missing_parents and work.parents:
-        yield "with the folders above it"
-
-
-def _changed_file(work: FileWork, wanted: WantedFile, seen: FileSeen) -> Iterator[str]:
-    if wanted.late is None and wanted.sha256 != seen.sha256:
-        yield f"content ({size(seen.size)} → {size(wanted.size)})"
-    if wanted.mode is not None and wanted.mode != seen.mode:
-        yield f"mode {seen.mode:04o} → {wanted.mode:04o}"
-    for what, owner, before in (("owner", work.owner, seen.owner), ("group", work.group, seen.group)):
-        if owner is not None and word(owner) != before:
-            yield f"{what} {before} → {word(owner)}"
 
 
 def _service(work: ServiceWork) -> Iterator[str]:

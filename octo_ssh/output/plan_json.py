@@ -242,12 +242,13 @@ def _file(work: FileWork) -> Document:
 
 
 def _wanted(wanted: WantedFile) -> Document:
-    late = wanted.late is not None
+    # Length and digest of a short secret are enough to guess it.
+    hidden = wanted.late is not None or wanted.holds_secrets
     document: Document = plain_data(
         {
             "mode": _mode(wanted.mode),
-            "size": None if late else wanted.size,
-            "sha256": None if late or wanted.holds_secrets else wanted.sha256,  # a short secret's digest can be guessed
+            "size": None if hidden else wanted.size,
+            "sha256": None if hidden else wanted.sha256,
             "holds_secrets": wanted.holds_secrets,
             "after": wanted.late.after if wanted.late else (),
         }

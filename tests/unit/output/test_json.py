@@ -179,9 +179,9 @@ def test_a_file_is_told_with_its_diff_and_never_with_its_content() -> None:
     assert "old content" not in json.dumps(document)
 
 
-def test_a_file_with_secrets_tells_no_digest_of_them() -> None:
+def test_a_file_with_secrets_tells_neither_length_nor_digest_of_them() -> None:
     document = work_of(file_of(WantedFile(0o600, 30, "1" * 64, holds_secrets=True)))
-    assert document["wanted"]["sha256"] is None  # type: ignore[index]
+    assert (document["wanted"]["size"], document["wanted"]["sha256"]) == (None, None)  # type: ignore[index]
     assert "1" * 64 not in json.dumps(document)
 
 

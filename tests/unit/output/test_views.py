@@ -325,7 +325,9 @@ def test_ignored_failures_approvals_and_artifacts_stand_in_the_summary() -> None
         events.StepEnded("deploy_shop", name, Outcome.FAILED, "exit status 3", 1.0, 3, ignored=True)
         for name in samples.targets(3)
     ]
-    kept: list[Event] = [events.ArtifactKept("deploy_shop", name, "x", f"/state/r/artifacts/{name}/x", 500) for name in ("a", "b")]
+    kept: list[Event] = [
+        events.ArtifactKept("deploy_shop", name, "x", f"/state/r/artifacts/{name}/x", 500) for name in ("a", "b")
+    ]
     approval = events.ApprovalGiven("deploy_shop", True, "alice", "")
     assert result_lines(*ignored, *kept, approval, ended(*[Outcome.UNCHANGED] * 3)) == [
         "shop 1.4.2 → staging: 3 unchanged, 3 failures ignored (41 s)",
