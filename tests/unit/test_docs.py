@@ -18,6 +18,10 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"^```yaml\n# (inventory|plan)\.yaml\b[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANY_BLOCK = re.compile(r"^```ya?ml\n", re.MULTILINE)
 
+FEATURE = re.compile(r"^\|([^|]+)\|([^|]+)\|([^|]*)\|([^|]*)\|$", re.MULTILINE)
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+VERDICTS = ("same", "better", "other way", "left out", "not built yet")
+
 REST_OF_PLAN = {
     "version": "version: 1\n",
     "project": "project: shop\n",
@@ -97,3 +101,24 @@ def test_there_are_examples_and_each_says_which_file_it_is() -> None:
 def test_links_lead_to_files_that_are_there(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def features() -> list[tuple[str, str, str]]:
+    """Of the table for those who come from Octopus: feature, verdict, the tests that show it."""
+    rows = FEATURE.findall((ROOT / "docs/from-octopus.md").read_text())
+    return [
+        (feature.strip(), verdict.strip(), proof.strip())
+        for feature, verdict, _, proof in rows
+        if verdict.strip() not in ("here", "---")
+    ]
+
+
+def test_the_features_of_octopus_are_judged_and_those_that_are_here_are_shown_by_tests() -> None:
+    assert len(features()) > 80
+    assert [row for row in features() if row[1] not in VERDICTS] == []
+    assert [row for row in features() if row[1] in VERDICTS[:2] and not TEST.fullmatch(row[2])] == []
+
+
+@pytest.mark.parametrize(("file", "test"), sorted({test for row in features() for test in TEST.findall(row[2])}))
+def test_a_test_that_the_docs_name_is_there(file: str, test: str) -> None:
+    assert re.search(rf"^(async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file} has no {test}"
