@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octo_ssh.config.masking import MASK, Masker, forms_of
+from octo_ssh.config.masking import MASK, Masker, base64_forms_of, forms_of
 from octo_ssh.model.values import Secret
 
 TEXT = 'p@ss "wörd"/\\x'
@@ -97,17 +98,61 @@ def test_a_mask_is_shown_as_soon_as_it_is_certain() -> None:
 
 
 def reference(data: bytes, secrets: list[str]) -> bytes:
-    """Every occurrence of every form, the slow way."""
-    forms = [form for text in secrets for form in forms_of(Secret(text))]
-    spans = sorted(
-        (start, start + len(form)) for form in forms for start in range(len(data)) if data.startswith(form, start)
-    )
+    """Every occurrence of every form, the slow way; base64 also with line breaks after any character."""
+    spans = [
+        (start, start + len(form))
+        for text in secrets
+        for form in forms_of(Secret(text))
+        for start in range(len(data))
+        if data.startswith(form, start)
+    ]
+    for form in (form for text in secrets for form in base64_forms_of(Secret(text))):
+        broken = rb"(?:\r?\n[ \t]*)?".join(re.escape(form[at : at + 1]) for at in range(len(form)))
+        spans += [found.span(1) for found in re.finditer(b"(?=(" + broken + b"))", data)]
+    spans.sort()
     shown, done = b"", 0
     for start, end in spans:
         if start >= done:
             shown += data[done:start] + MASK
         done = max(done, end)
     return shown + data[done:]
+
+
+def wrapped(encoded: bytes, columns: int, newline: bytes) -> bytes:
+    return newline.join(encoded[at : at + columns] for at in range(0, len(encoded), columns)) + newline
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\n    "])
+@pytest.mark.parametrize("columns", [64, 76])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_wrapped_base64_of_whatever_holds_the_secret_does_not_hold_it(newline: bytes, columns: int, size: int) -> None:
+    secret = "a token that is neither very short nor of one line only, a little longer than 76 bytes"
+    for before in range(60):
+        stream = b"> " + wrapped(base64.b64encode(b"x" * before + secret.encode() + b"y" * 30), columns, newline)
+        masker = Masker([Secret(secret)])
+        shown = b"".join(masker.feed(stream[at : at + size]) for at in range(0, len(stream), size)) + masker.flush()
+        assert shown.count(MASK) == 1
+        assert len(shown) <= (before + 30) * 4 / 3 + 16 + 5 * len(newline)
+
+
+def test_a_line_break_in_other_text_hides_nothing_and_is_kept() -> None:
+    assert mask(b"hun\nter22 and hunter22\r\n", "hunter22") == b"hun\nter22 and ***\r\n"
+
+
+PIECES = st.lists(
+    st.sampled_from(["YWJ", "YWJj", "ZGVm", "YWJjZGVm", "\n", "\r", "\r\n", "  ", "abc", "def"]), max_size=14
+)
+
+
+@given(PIECES, st.data())
+def test_however_wrapped_base64_is_cut_the_result_is_the_same(pieces: list[str], data: st.DataObject) -> None:
+    stream = "".join(pieces).encode()
+    masker, shown, rest = Masker([Secret("abcdef")]), b"", stream
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        shown += masker.feed(rest[:size])
+        rest = rest[size:]
+    assert shown + masker.flush() == reference(stream, ["abcdef"])
 
 
 SECRETS = st.lists(st.text(alphabet="ab%\n", min_size=4, max_size=8), min_size=1, max_size=3)
@@ -135,4 +180,5 @@ def test_no_byte_is_held_back_that_could_not_begin_a_secret(secrets: list[str], 
     for chunk in chunks:
         masker.feed(chunk)
         held = masker._held
-        assert held == b"" or any(form.startswith(held) and form != held for form in forms)
+        unbroken = re.sub(rb"\r?\n[ \t]*|\r\Z", b"", held)
+        assert held == b"" or any(form.startswith((held, unbroken)) and form != held for form in forms)
