@@ -7,7 +7,7 @@ from typing import assert_never
 
 from octo_ssh.model.manifest import Kind
 from octo_ssh.model.observed import FileKind, Owed
-from octo_ssh.model.plan import PackageStep, ServiceState, Step
+from octo_ssh.model.plan import PackageStep, Step
 from octo_ssh.model.work import (
     ApproveWork,
     FileWork,
@@ -81,7 +81,7 @@ def _work(planned: Planned, step: Step, outline: Outline) -> Iterator[str]:
         case FileWork() as work:
             yield from _file(work, outline)
         case ServiceWork() as work:
-            yield from _service(work)
+            yield from _service(work, outline)
         case ApproveWork(text):
             yield f"asks: {word(text)}"
         case _:
@@ -147,26 +147,12 @@ def _of_new_file(work: FileWork, wanted: WantedFile) -> Iterator[str]:
             yield f"{what} {word(owner)}"
 
 
-def _service(work: ServiceWork) -> Iterator[str]:
-    yield f"{word(work.service)}: {', '.join(_service_acts(work)) or 'restarted where it is owed'}"
+def _service(work: ServiceWork, outline: Outline) -> Iterator[str]:
+    """What the reason does not say: it names the unit and what is done to it."""
+    if work.seen is None:
+        yield f"unit {word(work.service)}"
     yield from _as(work.sudo_user)
-
-
-def _service_acts(work: ServiceWork) -> Iterator[str]:
-    """What is done to the unit; where nobody could look yet, what it should be."""
-    seen = work.seen
-    if seen is None:
-        yield "seen to when its name is known"
-        return
-    runs = seen.active in ("active", "reloading")
-    if work.enabled is not None and work.enabled != (seen.enabled == "enabled"):
-        yield f"{'enable' if work.enabled else 'disable'} (is {seen.enabled or 'not enabled'})"
-    if work.state is ServiceState.STOPPED and seen.active != "inactive":
-        yield f"stop (is {seen.active})"
-    elif work.state is ServiceState.RUNNING and not runs:
-        yield f"start (is {seen.active})"
-    elif work.restart:
-        yield "restart"
+    yield from _restarts(work.owes, outline)
 
 
 def _probe(work: ProbeWork) -> str:

@@ -40,7 +40,7 @@ def summary(ended: RunEnded, story: Story) -> tuple[Line, ...]:
     groups: dict[tuple[Outcome, str, str], list[str]] = {}
     for result in sorted(results, key=lambda result: order[result.outcome]):
         groups.setdefault(_alike(result), []).append(result.target)
-    lines += _on_the_controller(story)
+    lines += _on_the_controller(ended, story)
     for (outcome, reason, release), names in groups.items():
         at = f" · at {release}" if release else ""
         why = f"  {reason}" if reason else ""
@@ -93,7 +93,12 @@ def _verdict(ended: RunEnded, outcomes: list[Outcome], story: Story) -> str:
             return f"{counts(outcomes)}{aside} ({took})"
 
 
-def _on_the_controller(story: Story) -> Iterator[Line]:
+def _on_the_controller(ended: RunEnded, story: Story) -> Iterator[Line]:
+    """The steps that did not end well there; where none did and the controller failed all the same, why."""
+    for result in ended.results:
+        if result.target == CONTROLLER and not story.here and not result.outcome.is_good:
+            text = f"  {result.outcome.value:<11}  on the {CONTROLLER}  {clean_line(result.reason)}"
+            yield Line(text.rstrip(), tone_of(result.outcome))
     for step, end in story.here.items():
         reason = f": {told}" if (told := why(end)) else ""
         text = f"  {end.outcome.value:<11}  {story.outline.name(step)}, on the {CONTROLLER}{reason}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from octo_ssh.errors import Position
 from octo_ssh.model.observed import FileKind, FileSeen, Owed, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
@@ -145,21 +143,12 @@ def test_a_long_diff_is_cut_unless_more_was_asked_for() -> None:
     assert "+line 99" in lines(step, verbose=True)
 
 
-@pytest.mark.parametrize(
-    ("work", "told"),
-    [
-        (service(ServiceSeen(True, "loaded", "inactive", "disabled")), "start (is inactive)"),
-        (service(ServiceSeen(True, "loaded", "active", "enabled"), restart=True), "restart"),
-        (service(ServiceSeen(True, "loaded", "failed", "enabled"), restart=True), "start (is failed)"),
-        (service(ServiceSeen(True, "loaded", "active", "x"), state=ServiceState.STOPPED), "stop (is active)"),
-        (service(ServiceSeen(True, "loaded", "active", "disabled"), enabled=True), "enable (is disabled)"),
-        (service(ServiceSeen(True, "loaded", "active", "enabled"), enabled=False), "disable (is enabled)"),
-        (service(ServiceSeen(True, "loaded", "active", "enabled")), "restarted where it is owed"),
-        (service(None), "seen to when its name is known"),
-    ],
-)
-def test_a_service_says_what_will_be_done_to_it(work: ServiceWork, told: str) -> None:
-    assert of(work) == [f"shop: {told}"]
+def test_a_service_says_who_acts_and_what_restarts_with_it() -> None:
+    seen = ServiceSeen(True, "loaded", "inactive", "disabled")
+    assert of(service(seen)) == []
+    owes = (Owed("proxy", "", "1.4.2", "restart"),)
+    assert of(service(seen, sudo_user="root", owes=owes)) == ["as root", "'proxy' restarts then"]
+    assert of(service(None, service=late("shop@${{ steps.one.output.N }}"))) == ["unit shop@${{ steps.one.output.N }}"]
 
 
 def test_an_approval_says_what_will_be_asked() -> None:

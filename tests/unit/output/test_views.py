@@ -352,6 +352,13 @@ def test_the_controller_is_no_target_of_the_summary_and_its_failure_is_named() -
     ]
 
 
+def test_why_a_run_ended_on_the_controller_is_told_though_no_step_of_it_failed() -> None:
+    results = (TargetResult("controller", Outcome.FAILED, "Sign-off: refused by alice", None),)
+    assert result_lines(events.RunEnded("r", 1, 41.0, results, ""))[1:] == [
+        "  failed       on the controller  Sign-off: refused by alice"
+    ]
+
+
 def test_warnings_do_not_break_the_silence_of_a_run_that_went_well() -> None:
     ignored = events.StepEnded("deploy_shop", "web-001", Outcome.FAILED, "", 1.0, 7, b"boom\n", ignored=True)
     happened = [STARTED, said(events.Level.WARNING, "hot"), said(events.Level.ERROR, "hotter"), ignored]
