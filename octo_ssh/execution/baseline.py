@@ -96,15 +96,15 @@ def check_ended(baseline: Baseline, *, step: str, passed: bool) -> Baseline:
     )
 
 
-def switching(baseline: Baseline, *, release: str, debts: tuple[Owed, ...]) -> Baseline:
+def switching(baseline: Baseline, *, step: str, release: str, debts: tuple[Owed, ...]) -> Baseline:
     """``current`` is about to move: what follows from it is owed, and other releases' successes no longer count."""
-    step = debts[0].step if debts else None
-    return replace(
+    without = replace(
         baseline,
         release=release,
         done={digest: done for digest, done in baseline.done.items() if done.release == release},
-        owed=(*(debt for debt in baseline.owed if debt.step != step), *debts),
+        owed=tuple(debt for debt in baseline.owed if debt.step != step),
     )
+    return owing(without, debts)
 
 
 def paid(baseline: Baseline, *, step: str, what: str) -> Baseline:

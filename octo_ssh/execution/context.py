@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from octo_ssh.config.masking import Masker
 from octo_ssh.config.secrets import SecretStore
-from octo_ssh.errors import OctoError, TargetError
-from octo_ssh.model.events import Emit, StepNote, StepOutput
+from octo_ssh.config.templates import TemplateProblem, evaluate_late, render_late, render_late_word
+from octo_ssh.errors import FileErrors, Problem
+from octo_ssh.execution.outputs import Outputs
+from octo_ssh.model.events import Emit
+from octo_ssh.model.inventory import Target
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.program import FileInput
+from octo_ssh.model.values import Secret
+from octo_ssh.model.work import LateText, LateWord
 from octo_ssh.packages.acquire import Package
 from octo_ssh.packages.bundle import Bundles
 from octo_ssh.planning.configure import Configured
-
-TAIL_BYTES = 8192
-TAIL_LINES = 20
+from octo_ssh.transport.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,12 @@ class RunIdentity:
         )
 
 
+FileBytes = Secret | FileInput
+
+Approve = Callable[[str, str], Awaitable[bool]]
+"""Asks for an approval: the step's id, what it is about. True: it was given."""
+
+
 @dataclass(slots=True)
 class RunContext:
     """One run of a plan, as its steps see it."""
@@ -55,6 +66,14 @@ class RunContext:
     bundles: Bundles
     configured: Mapping[tuple[str, str], Configured]
     """By step id and target."""
+    files: Mapping[tuple[str, str], FileBytes]
+    """What file steps write, by step id and target; those whose content uses outputs are not among them."""
+    outputs: Outputs
+    artifacts: Path
+    """The folder on the controller for the artifacts of this run; made when the first one comes."""
+    connect: Callable[[Target], Awaitable[Session]]
+    """Connects again, to a target that restarted. Raises Unreachable."""
+    approve: Approve
     run_outcome: Callable[[], str]
     """``success`` or ``failure``, as it stands: exported as OCTO_RUN_OUTCOME."""
     interruption: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,6 +82,32 @@ class RunContext:
     @property
     def interrupted(self) -> bool:
         return self.interruption.is_set()
+
+    def late(self, value: LateText, place: str) -> str | Secret:
+        """A template rendered now. Raises FileErrors, SecretError. Reads secrets: call it in a thread."""
+        rendered: str | Secret = self._located(
+            lambda: render_late(value, self.secrets.reveal, self.outputs.steps(place))
+        )
+        return rendered
+
+    def word(self, value: LateWord, place: str) -> str:
+        """Text that may use outputs. Raises FileErrors."""
+        word: str = self._located(lambda: render_late_word(value, self.outputs.steps(place)))
+        return word
+
+    def holds(self, condition: LateText, place: str) -> bool:
+        """Whether a ``when`` that uses outputs is true now. Raises FileErrors."""
+        found = self._located(lambda: evaluate_late(condition, self.secrets.reveal, self.outputs.steps(place)))
+        if not isinstance(found, bool):
+            message = f"'when' must give true or false, and gives {found!r}"
+            raise FileErrors([Problem(condition.template.position, message)])
+        return found
+
+    def _located(self, render: Callable[[], Any]) -> Any:
+        try:
+            return render()
+        except TemplateProblem as error:  # it fails on a value that nobody had seen before
+            raise FileErrors([Problem(error.position, error.message)]) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,51 +118,3 @@ class StepEnd:
     reason: str
     status: int | None = None
     tail: bytes = b""
-
-
-@dataclass(slots=True)
-class StepVoice:
-    """One step on one target, speaking: output is masked, passed on, and its end is kept for a failure's message."""
-
-    context: RunContext
-    step: str
-    target: str
-    _masker: Masker = field(init=False)
-    _tail: bytes = field(default=b"", init=False)
-
-    def __post_init__(self) -> None:
-        self._masker = Masker(self.context.secrets.known())
-
-    def note(self, text: str) -> None:
-        self.context.emit(StepNote(self.step, self.target, text))
-
-    def listen(self) -> None:
-        """Begin with a new script: secrets read since then are masked, the tail is its own."""
-        self._masker = Masker(self.context.secrets.known())
-        self._tail = b""
-
-    def output(self, data: bytes) -> None:
-        """Bytes that a script printed."""
-        self._pass_on(self._masker.feed(data))
-
-    def tail(self) -> bytes:
-        """The last lines of what the script printed, masked."""
-        self._pass_on(self._masker.flush())
-        return b"\n".join(self._tail.rstrip(b"\n").split(b"\n")[-TAIL_LINES:])
-
-    def masked(self, text: str) -> str:
-        """A sentence that may quote what the target said, without secrets."""
-        masker = Masker(self.context.secrets.known())
-        hidden = masker.feed(text.encode("utf-8", "surrogateescape")) + masker.flush()
-        return hidden.decode("utf-8", "surrogateescape")
-
-    def failure(self, error: OctoError) -> StepEnd:
-        """The step ended with an error that is no loss of the connection."""
-        told = error.beside(self.target) if isinstance(error, TargetError) else error.message
-        told = f"{told} ({error.hint})" if error.hint else told
-        return StepEnd(Outcome.FAILED, self.masked(told), tail=self.tail())
-
-    def _pass_on(self, masked: bytes) -> None:
-        if masked:
-            self._tail = (self._tail + masked[-TAIL_BYTES:])[-TAIL_BYTES:]
-            self.context.emit(StepOutput(self.step, self.target, masked))

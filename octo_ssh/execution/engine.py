@@ -8,17 +8,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from octo_ssh.errors import ConnectionLost, OctoError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, HostKeyRefused, OctoError, TargetTimeout
 from octo_ssh.execution import baseline
-from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
+from octo_ssh.execution.context import RunContext, StepEnd
+from octo_ssh.execution.file import FilePlacement
 from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.outputs import to_remember
 from octo_ssh.execution.package import Deployment
 from octo_ssh.execution.probe import probe
+from octo_ssh.execution.reboot import run_and_wait
 from octo_ssh.execution.script import run_script
+from octo_ssh.execution.seat import ControllerSeat
+from octo_ssh.execution.service import ServiceChange
+from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.events import StepBegan
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Step
-from octo_ssh.model.work import PackageWork, PlannedStep, ProbeWork, ScriptWork
+from octo_ssh.model.work import (
+    ApproveWork,
+    FileWork,
+    PackageWork,
+    Planned,
+    PlannedStep,
+    ProbeWork,
+    ScriptWork,
+    ServiceWork,
+    Work,
+)
 from octo_ssh.planning.schedule import Start
 
 
@@ -28,6 +44,7 @@ class Engine:
 
     context: RunContext
     holds: Mapping[str, Hold]
+    controller: ControllerSeat
     steps: Mapping[str, PlannedStep]
     """By step id."""
     built: set[tuple[str, str]]
@@ -37,54 +54,98 @@ class Engine:
         """Do one step on one target, as often as its ``retry`` allows. Raises nothing but CancelledError."""
         planned = self.steps[start.step_id]
         self.context.emit(StepBegan(start.step_id, start.target))
-        work = planned.planned[start.target].work
-        assert work is not None, "the schedule settles what has nothing to do"
         voice = StepVoice(self.context, start.step_id, start.target)
         retry = planned.step.retry
-        for attempt in range(retry.times + 1):
-            end = await self._attempt(planned.step, self.holds[start.target], work, voice)
-            if end.outcome is not Outcome.FAILED or attempt == retry.times or self.context.interrupted:
-                break
-            voice.note(f"{end.reason}; trying again in {retry.delay_s:g} s ({attempt + 1} of {retry.times})")
+        tries = 0
+        while True:
+            end = await self._attempt(planned.step, planned.planned[start.target], voice)
+            tries += 1
+            if end.outcome is not Outcome.FAILED or tries > retry.times or self.context.interrupted:
+                return end
+            wait_s = retry.wait_s(tries)
+            voice.note(f"{end.reason}; trying again in {wait_s:g} s ({tries} of {retry.times})")
             with contextlib.suppress(TimeoutError):
                 # a package step is not cancelled by an interrupt, but need not wait for its next try
-                async with asyncio.timeout(retry.delay_s):
+                async with asyncio.timeout(wait_s):
                     await self.context.interruption.wait()
-                    break
-        return end
+                    return end
 
     def stoppable(self, start: Start) -> bool:
-        """Scripts and checks may be cancelled; a package step ends by itself, before its switch or after it."""
+        """Whatever runs may be cancelled, but for a package step: it ends by itself, before its switch or after it."""
         return not isinstance(self.steps[start.step_id].planned[start.target].work, PackageWork)
 
-    async def _attempt(
-        self, step: Step, hold: Hold, work: ScriptWork | ProbeWork | PackageWork, voice: StepVoice
-    ) -> StepEnd:
-        if hold.lost and hold.gone:
+    async def _attempt(self, step: Step, planned: Planned, voice: StepVoice) -> StepEnd:
+        assert planned.work is not None, "the schedule settles what has nothing to do"
+        hold = self.holds.get(voice.target)
+        if hold is not None and hold.lost and hold.gone:
             return StepEnd(Outcome.SKIPPED, "this target was not locked")
-        if hold.lost:
+        if hold is not None and hold.lost:
             return StepEnd(Outcome.UNKNOWN, f"the lock on this target was lost: {hold.lost}")
         try:
-            match work:
-                case ScriptWork():
-                    return await self._script(step, hold, work, voice)
-                case ProbeWork():
-                    return await self._check(step, hold, work, voice)
-                case PackageWork():
-                    return await self._deploy(step, hold, work, voice)
-                case _:
-                    assert_never(work)
+            for condition in planned.conditions:
+                if not await asyncio.to_thread(self.context.holds, condition, voice.target):
+                    return await self._left_out(step, hold)
+            if step.on_controller:
+                return await self._on_controller(step, hold, planned.work, voice)
+            assert hold is not None, "a target on which something is due is held"
+            return await self._on_target(step, hold, planned.work, voice)
+        except HostKeyRefused as error:  # at a reconnect: SPEC section 5
+            return StepEnd(Outcome.UNKNOWN, error.beside(voice.target))
         except (ConnectionLost, TargetTimeout) as error:  # what came of it was not seen
-            return StepEnd(Outcome.UNKNOWN, voice.masked(error.beside(hold.target.name)), tail=voice.tail())
+            return StepEnd(Outcome.UNKNOWN, voice.masked(error.beside(voice.target)), tail=voice.tail())
         except OctoError as error:
             return voice.failure(error)
 
+    async def _on_target(self, step: Step, hold: Hold, work: Work, voice: StepVoice) -> StepEnd:
+        match work:
+            case ScriptWork():
+                return await self._script(step, hold, work, voice)
+            case ProbeWork():
+                return await self._check(step, hold, work, voice)
+            case PackageWork():
+                return await self._deploy(step, hold, work, voice)
+            case FileWork():
+                return await FilePlacement(self.context, hold, step, work, voice).run()
+            case ServiceWork():
+                return await ServiceChange(self.context, hold, step, work, voice).run()
+            case ApproveWork():
+                raise AssertionError("nobody is asked on a target")
+            case _:
+                assert_never(work)
+
+    async def _on_controller(self, step: Step, hold: Hold | None, work: Work, voice: StepVoice) -> StepEnd:
+        """Here; for a target where there is one, which then remembers it."""
+        match work:
+            case ScriptWork():
+                end = await run_script(self.controller, work, voice)
+                self.context.outputs.take(step.id, voice.target, voice.outputs)
+            case ProbeWork():
+                end = await probe(self.controller, work, voice)
+            case ApproveWork(text):
+                about = await asyncio.to_thread(self.context.word, text, voice.target)
+                given = await self.context.approve(step.id, about)
+                end = StepEnd(*((Outcome.UNCHANGED, "approved") if given else (Outcome.FAILED, "not approved")))
+            case PackageWork() | FileWork() | ServiceWork():
+                raise AssertionError("config refuses this step on the controller")
+            case _:
+                assert_never(work)
+        if hold is not None:
+            after = baseline.settled(hold.baseline, step.id) if end.outcome.is_good else hold.baseline
+            await hold.record({**_ended(step, end), "on": "controller"}, after)
+        return end
+
     async def _script(self, step: Step, hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
-        end = await run_script(hold, work, voice)
+        if work.owes:
+            await hold.record({"what": "changing", "step": step.id}, baseline.owing(hold.baseline, work.owes))
+        end = await (run_and_wait(hold, work, voice) if work.reboots else run_script(hold, work, voice))
+        self.context.outputs.take(step.id, hold.name, voice.outputs)
         release, run = self.context.identity.release, self.context.identity.run
         after = hold.baseline
         if end.outcome is Outcome.CHANGED:
-            after = baseline.script_succeeded(after, step=step.id, digest=work.digest, release=release, run=run)
+            said = to_remember(voice.outputs, release)
+            after = baseline.script_succeeded(
+                after, step=step.id, digest=work.digest, release=release, run=run, outputs=said
+            )
         await hold.record(_ended(step, end), after)
         return end
 
@@ -101,6 +162,13 @@ class Engine:
         end = await probe(hold, work, voice)
         after = baseline.check_ended(hold.baseline, step=step.id, passed=end.outcome is Outcome.UNCHANGED)
         await hold.record(_ended(step, end), after)
+        return end
+
+    async def _left_out(self, step: Step, hold: Hold | None) -> StepEnd:
+        """``when`` turned out false: the step is not due any more."""
+        end = StepEnd(Outcome.SKIPPED, "'when' is false here")
+        if hold is not None:
+            await hold.record(_ended(step, end), baseline.settled(hold.baseline, step.id))
         return end
 
 

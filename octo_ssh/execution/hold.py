@@ -13,6 +13,7 @@ from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
 from octo_ssh.model.observed import Baseline, Lease, Observed
 from octo_ssh.model.program import Sudo
+from octo_ssh.planning.places import absolute
 from octo_ssh.remote import lock as lock_programs
 from octo_ssh.remote.observe import facts
 from octo_ssh.remote.record import record as record_program
@@ -38,6 +39,8 @@ class Hold:
     """Why the lease is not ours, or no longer; empty while it is."""
     gone: bool = field(default=False, init=False)
     """The target has left the run."""
+    boot_id: str = field(init=False)
+    """Of the machine as it runs now: a step may restart it."""
     _head: str = field(init=False)
     _epoch: int = field(default=0, init=False)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -45,11 +48,29 @@ class Hold:
 
     def __post_init__(self) -> None:
         self.baseline = self.observed.baseline
+        self.boot_id = self.observed.facts.boot_id
         self._head = self.observed.journal.head
+
+    @property
+    def name(self) -> str:
+        return self.target.name
 
     @property
     def root(self) -> str:
         return self.observed.facts.root
+
+    def folder(self, cwd: str | None) -> str | None:
+        """The target itself knows where a relative one lies."""
+        return cwd
+
+    def absolute(self, path: str) -> str:
+        """A path of the plan as everybody on the target understands it: ``~`` is the login's home, whoever looks."""
+        return absolute(path, self.observed.facts.home)
+
+    async def moved_to(self, session: Session, boot_id: str) -> None:
+        """The machine was started anew: a new session takes the place of the one that was lost with it."""
+        old, self.session, self.boot_id = self.session, session, boot_id
+        await old.close()
 
     async def sudo(self, user: str | None) -> Sudo | None:
         """How to become ``user`` here; None where the login already is that user. Raises SecretError."""

@@ -1,20 +1,27 @@
-"""The package step: switch ``current``, activate, verify, and go back when that fails (SPEC sections 6 and 8)."""
+"""The package step: switch ``current``, activate, verify, and go back when that fails (SPEC sections 6 and 8).
+
+Octopus's scripts at the package's root have their places in it: PreDeploy before the switch, Deploy right after it,
+PostDeploy after ``activate``, DeployFailed whenever the step fails.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
 
 from octo_ssh.errors import ConnectionLost, OctoError, TargetTimeout
 from octo_ssh.execution import baseline
-from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
+from octo_ssh.execution.context import RunContext, StepEnd
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.probe import probe
 from octo_ssh.execution.push import PUSH_TIMEOUT_S, lay_out
 from octo_ssh.execution.script import moved, run_script
+from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.observed import Baseline, Owed, PackageBaseline
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Step
-from octo_ssh.model.work import PackageWork
+from octo_ssh.model.work import PackageWork, ScriptWork
 from octo_ssh.planning.doubts import recorded
 from octo_ssh.remote.prune import prune
 from octo_ssh.remote.switch import switch
@@ -46,11 +53,16 @@ class Deployment:
         if self.context.interrupted:
             return StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
         if work.switch:
+            failure = await self._failure(self._prepare())
+            if failure is not None:
+                await self._tell("step ended", outcome="failed", after=self.hold.baseline)
+                return await self._deploy_failed(failure)
             await self._switch(work.folder)
-        failure = await self._failure()
+        failure = await self._failure(self._activate_and_verify())
         if failure is None:
             await self._succeeded()
             return StepEnd(Outcome.CHANGED, f"now at {work.folder}")
+        failure = await self._deploy_failed(failure)
         if not (work.switch or work.previous) and self._was_good:
             await self._tell("step ended", outcome="failed", after=self.hold.baseline)
             return failure
@@ -64,44 +76,72 @@ class Deployment:
         return left is not None and left.folder == self.work.folder
 
     async def _switch(self, folder: str) -> None:
-        debts = tuple(
-            self._owed(what, self._release)
-            for what, wanted in (("activate", self.work.activate), ("verify", self.work.verify))
-            if wanted is not None
-        )
+        what = [*self._activation, *(["verify"] if self.work.verify is not None else [])]
+        debts = (*(self._owed(name, self._release) for name in what), *self.work.owes)
         await self._tell(
-            "switching", folder=folder, after=baseline.switching(self.hold.baseline, release=self._release, debts=debts)
+            "switching",
+            folder=folder,
+            after=baseline.switching(self.hold.baseline, step=self.step.id, release=self._release, debts=debts),
         )
         await self._point_current_at(folder)
 
     async def _point_current_at(self, folder: str | None) -> None:
         await self.hold.session.act(switch(self.work.to, folder), sudo=await self.hold.sudo(self.work.sudo_user))
 
-    async def _failure(self) -> StepEnd | None:
-        """How activating and verifying went wrong; None when all went well. Raises ConnectionLost, TargetTimeout."""
+    @property
+    def _activation(self) -> dict[str, ScriptWork]:
+        """What makes a release take effect once it is current, in order."""
+        every = {
+            "Deploy": self.work.conventions.get("Deploy"),
+            "activate": self.work.activate,
+            "PostDeploy": self.work.conventions.get("PostDeploy"),
+        }
+        return {name: script for name, script in every.items() if script is not None}
+
+    async def _failure(self, work: Coroutine[Any, Any, StepEnd | None]) -> StepEnd | None:
+        """How a part of the step went wrong; None when all went well. Raises ConnectionLost, TargetTimeout."""
         try:
-            return await self._activate_and_verify()
+            return await work
         except (ConnectionLost, TargetTimeout):
             raise
         except OctoError as error:  # a secret that cannot be had, say: no release stays that was not activated
             return self.voice.failure(error)
 
+    async def _prepare(self) -> StepEnd | None:
+        script = self.work.conventions.get("PreDeploy")
+        return None if script is None else await self._run("PreDeploy", script)
+
+    async def _run(self, what: str, script: ScriptWork) -> StepEnd | None:
+        """Run one of the step's scripts; how it failed, or None."""
+        self.voice.note("activating" if what == "activate" else f"running {what}")
+        end = await run_script(self.hold, script, self.voice)
+        if end.outcome is Outcome.CHANGED:
+            return None
+        return StepEnd(Outcome.FAILED, f"{what}: {end.reason}", end.status, end.tail)
+
     async def _activate_and_verify(self) -> StepEnd | None:
         work = self.work
-        activate = work.switch or "activate" in work.owed
-        if work.activate is not None and activate:
-            self.voice.note("activating")
-            end = await run_script(self.hold, work.activate, self.voice)
-            if end.outcome is not Outcome.CHANGED:
-                return StepEnd(Outcome.FAILED, f"activate: {end.reason}", end.status, end.tail)
-            after = baseline.paid(self.hold.baseline, step=self.step.id, what="activate")
-            await self._tell("activated", after=after)
-        if work.verify is not None and (activate or "verify" in work.owed):
+        activated = work.switch
+        for what, script in self._activation.items():
+            if not (work.switch or what in work.owed):
+                continue
+            activated = True
+            if (failure := await self._run(what, script)) is not None:
+                return failure
+            after = baseline.paid(self.hold.baseline, step=self.step.id, what=what)
+            await self._tell("activated", by=what, after=after)
+        if work.verify is not None and (activated or "verify" in work.owed):
             self.voice.note("verifying")
             end = await probe(self.hold, work.verify, self.voice)
             if end.outcome is not Outcome.UNCHANGED:
                 return StepEnd(Outcome.FAILED, f"verify: {end.reason}", end.status, end.tail)
         return None
+
+    async def _deploy_failed(self, failure: StepEnd) -> StepEnd:
+        """Give the package's DeployFailed its say. Raises ConnectionLost, TargetTimeout."""
+        script = self.work.conventions.get("DeployFailed")
+        again = None if script is None else await self._failure(self._run("DeployFailed", script))
+        return failure if again is None else replace(failure, reason=f"{failure.reason}; {again.reason}")
 
     async def _succeeded(self) -> None:
         """Clean up, then write down how the release stands now: with what the service wrote at its start."""
@@ -129,10 +169,11 @@ class Deployment:
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
-        old, activate = self.work.previous, self.work.activate
+        old = self.work.previous
+        activation = {} if old is None else self._activation
         release = self.hold.observed.baseline.release
         self.voice.note(f"going back to {old}" if old else "taking the first release back")
-        debts = () if old is None or activate is None else (self._owed("activate", release or old),)
+        debts = tuple(self._owed(what, release or old or "") for what in activation)
         await self._tell(
             "returning",
             folder=old,
@@ -140,17 +181,15 @@ class Deployment:
         )
         await self._point_current_at(old)
         reason = failure.reason + (f"; back at {old}" if old else "; nothing is current, as before")
-        if old is not None and activate is not None:
+        after = self.hold.baseline
+        for what, script in activation.items():
             folder = f"{self.work.to.rstrip('/')}/releases/{old}"
-            again = moved(activate, package=self.work.package, folder=folder, release=release or old)
+            again = moved(script, package=self.work.package, folder=folder, release=release or old or "")
             end = await run_script(self.hold, again, StepVoice(self.context, self.step.id, self.hold.target.name))
-            if end.outcome is Outcome.CHANGED:
-                after = baseline.paid(self.hold.baseline, step=self.step.id, what="activate")
-            else:
-                after = self.hold.baseline
-                reason += f", but its activate failed: {end.reason}"
-        else:
-            after = self.hold.baseline
+            if end.outcome is not Outcome.CHANGED:
+                reason += f", but its {what} failed: {end.reason}"
+                break
+            after = baseline.paid(after, step=self.step.id, what=what)
         await self._tell("returned", outcome="failed", folder=old, after=after)
         return StepEnd(Outcome.FAILED, reason, failure.status, failure.tail)
 

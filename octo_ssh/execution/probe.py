@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from octo_ssh.errors import DeadlinePassed
-from octo_ssh.execution.context import StepEnd, StepVoice
-from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.script import environment, script_text
+from octo_ssh.execution.seat import Seat
+from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.work import HttpWork, ProbeWork
 from octo_ssh.remote.probe import probe_command, probe_http
@@ -16,31 +17,36 @@ SPARE_S = 15.0
 """What the target may take beyond ``within`` to tell us, before we stop listening."""
 
 
-async def probe(hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
+async def probe(seat: Seat, work: ProbeWork, voice: StepVoice) -> StepEnd:
     """UNCHANGED when it came true in time, else FAILED with the last answer.
 
     Raises ConnectionLost, TargetTimeout, RemoteError, SecretError, FileErrors.
     """
-    sudo = await hold.sudo(work.sudo_user)
+    context, place = voice.context, voice.target
+    sudo = await seat.sudo(work.sudo_user)
     match work.what:
-        case HttpWork(url, contains):
+        case HttpWork(late_url, late_text):
+            url = await asyncio.to_thread(context.word, late_url, place)
+            contains = None if late_text is None else await asyncio.to_thread(context.word, late_text, place)
             what = f"{url} did not answer as it should"
             program = probe_http(url, contains=contains, within_s=work.within_s, every_s=work.every_s)
         case script:
             what = "the command did not succeed"
             program = probe_command(
-                hold.root,
-                run=voice.context.identity.run,
-                env=await asyncio.to_thread(environment, script, voice.context),
+                seat.root,
+                run=context.identity.run,
+                env=await asyncio.to_thread(environment, script, context, place),
                 script=script_text(script),
-                cwd=script.cwd,
+                cwd=seat.folder(
+                    None if script.cwd is None else await asyncio.to_thread(context.word, script.cwd, place)
+                ),
                 within_s=work.within_s,
                 every_s=work.every_s,
             )
     voice.listen()
     failure = f"{what} within {work.within_s:g} s"
     try:
-        result = await hold.session.act(program, sudo=sudo, timeout_s=work.within_s + SPARE_S, on_output=voice.output)
+        result = await seat.session.act(program, sudo=sudo, timeout_s=work.within_s + SPARE_S, on_output=voice.output)
     except DeadlinePassed:
         return StepEnd(Outcome.FAILED, failure, tail=voice.tail())
     if result.passed:

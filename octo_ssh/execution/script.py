@@ -6,33 +6,33 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from octo_ssh.config.templates import TemplateProblem, render_late
-from octo_ssh.errors import DeadlinePassed, FileErrors, Problem
-from octo_ssh.execution.context import RunContext, StepEnd, StepVoice
-from octo_ssh.execution.hold import Hold
+from octo_ssh.errors import DeadlinePassed, RemoteError
+from octo_ssh.execution.artifacts import keep_artifacts
+from octo_ssh.execution.context import RunContext, StepEnd
+from octo_ssh.execution.seat import Seat
+from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageScript
 from octo_ssh.model.values import Secret, SecretRef, shell_name
 from octo_ssh.model.work import LateText, ScriptValue, ScriptWork
+from octo_ssh.remote.script import packaged_script, text_with_functions
 from octo_ssh.remote.script import script as script_program
 
 
-async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
+async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice) -> StepEnd:
     """Run it once. CHANGED when it returned 0, else FAILED with its status and last lines.
 
     Raises ConnectionLost, TargetTimeout, RemoteError, SecretError, FileErrors.
     """
-    env = await asyncio.to_thread(environment, work, voice.context)
-    sudo = await hold.sudo(work.sudo_user)
+    context = voice.context
+    env = await asyncio.to_thread(environment, work, context, voice.target)
+    cwd = None if work.cwd is None else await asyncio.to_thread(context.word, work.cwd, voice.target)
+    sudo = await seat.sudo(work.sudo_user)
     voice.listen()
     try:
-        result = await hold.session.act(
+        result = await seat.session.act(
             script_program(
-                hold.root,
-                run=voice.context.identity.run,
-                env=env,
-                script=script_text(work),
-                cwd=work.cwd,
+                seat.root, run=context.identity.run, env=env, script=script_text(work), cwd=seat.folder(cwd)
             ),
             sudo=sudo,
             timeout_s=work.timeout_s,
@@ -40,28 +40,49 @@ async def run_script(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
         )
     except DeadlinePassed as error:
         left = error.hint or "its processes were ended"
-        return StepEnd(Outcome.FAILED, f"not done within {work.timeout_s:g} s: {left}", tail=voice.tail())
-    tail = voice.tail()
+        return StepEnd(Outcome.FAILED, f"not done within {work.timeout_s:g} s: {left}", tail=voice.finish())
+    tail = voice.finish()
+    artifacts, voice.artifacts = tuple(voice.artifacts), []
+    try:
+        await keep_artifacts(
+            context,
+            seat,
+            sudo,
+            step=voice.step,
+            cwd=seat.folder(cwd) or f"{seat.root}/work/{context.identity.run}",
+            wanted=artifacts,
+        )
+    except RemoteError as error:
+        if result.status == 0:
+            return StepEnd(Outcome.FAILED, f"an artifact cannot be kept: {voice.masked(error.message)}", 0, tail)
+        voice.note(f"an artifact cannot be kept: {voice.masked(error.message)}")
+    if voice.problem is not None:
+        return StepEnd(Outcome.FAILED, voice.problem.message, result.status, tail)
     if result.status == 0:
         return StepEnd(Outcome.CHANGED, "ran", 0, tail)
-    return StepEnd(Outcome.FAILED, result.reason or f"exit status {result.status}", result.status, tail)
+    reason = voice.masked(voice.failure_message) or result.reason or f"exit status {result.status}"
+    return StepEnd(Outcome.FAILED, reason, result.status, tail)
 
 
 def script_text(work: ScriptWork) -> str:
     """What is fed to the interpreter."""
     match work.script:
         case PackageScript(package, path):
-            return f'exec "$OCTO_RELEASE_DIR_{shell_name(package).upper()}"/{_quoted(path)}\n'
+            folder = f"OCTO_RELEASE_DIR_{shell_name(package).upper()}"
+            text = packaged_script(folder, path, convention=work.is_convention)
+            # The release that is returned to need not have one.
+            return f'[ -f "${folder}/{path}" ] || exit 0\n{text}' if work.is_convention else text
         case str(text):
-            return text
+            return text_with_functions(text)
 
 
-def environment(work: ScriptWork, context: RunContext) -> Mapping[str, str | Secret]:
+def environment(work: ScriptWork, context: RunContext, place: str) -> Mapping[str, str | Secret]:
     """Every variable of a script (SPEC section 4, "Environment of a script").
 
     Secrets are read, which may run programs: call it in a thread. Raises SecretError, FileErrors.
     """
-    env = {name: _value(value, context) for name, value in work.env.items()}
+    said = context.outputs.exported(place, work.reads)
+    env = {name: _value(value, context, place) for name, value in {**said, **work.env}.items()}
     return {**env, "OCTO_RUN": context.identity.run, "OCTO_RUN_OUTCOME": context.run_outcome()}
 
 
@@ -80,18 +101,11 @@ def moved(work: ScriptWork, *, package: str, folder: str, release: str) -> Scrip
     )
 
 
-def _value(value: ScriptValue, context: RunContext) -> str | Secret:
+def _value(value: ScriptValue, context: RunContext, place: str) -> str | Secret:
     match value:
         case SecretRef():
             return context.secrets.reveal(value)
         case LateText():
-            try:
-                return render_late(value, context.secrets.reveal)
-            except TemplateProblem as error:  # it fails on the secret's very value, which nobody had read before
-                raise FileErrors([Problem(error.position, error.message)]) from None
+            return context.late(value, place)
         case str():
             return value
-
-
-def _quoted(path: str) -> str:
-    return "'" + path.replace("'", "'\\''") + "'"

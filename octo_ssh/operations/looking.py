@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import posixpath
 from collections import defaultdict
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from octo_ssh.errors import RemoteError
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.observed import Observed, PackagePlace, PlaceRequest
 from octo_ssh.model.program import Sudo
-from octo_ssh.planning.places import Place
+from octo_ssh.planning.places import Place, absolute
 from octo_ssh.remote.observe import NEEDED_TOOLS, observe, observe_places
 from octo_ssh.transport.session import Observer
 
@@ -36,7 +35,7 @@ async def look_at(loaded: Loaded, target: Target, wanted: tuple[Place, ...], ses
     found: dict[str, PackagePlace] = dict(seen.packages)
     for user, requests in by_user.items():
         # ``~`` is the login's home, whoever looks
-        there = [replace(request, to=_absolute(request.to, seen.facts.home)) for request in requests]
+        there = [replace(request, to=absolute(request.to, seen.facts.home)) for request in requests]
         more = await session.observe(
             observe_places(seen.facts.root, project, environment, there),
             sudo=await sudo_as(user, loaded, target, seen),
@@ -52,9 +51,3 @@ async def sudo_as(user: str | None, loaded: Loaded, target: Target, seen: Observ
         return None
     password = target.become.password
     return Sudo(user, None if password is None else await asyncio.to_thread(loaded.secrets.reveal, password))
-
-
-def _absolute(path: str, home: str) -> str:
-    if path == "~" or path.startswith("~/"):
-        path = path[2:]
-    return posixpath.join(home, path)

@@ -6,14 +6,19 @@ from octo_ssh.model.events import Emit
 from octo_ssh.model.work import RunPlan
 from octo_ssh.operations.fleet import Fleet, MakeConnector
 from octo_ssh.operations.prepare import read, survey
-from octo_ssh.operations.requests import PlanRequest, Surroundings
+from octo_ssh.operations.requests import Asker, PlanRequest, Surroundings
 
 
 async def plan(
-    request: PlanRequest, *, emit: Emit, make_connector: MakeConnector, surroundings: Surroundings
+    request: PlanRequest,
+    *,
+    emit: Emit,
+    make_connector: MakeConnector,
+    surroundings: Surroundings,
+    person: Asker | None = None,
 ) -> RunPlan:
     """The very plan that ``apply`` would execute now. Raises OctoError."""
-    loaded, options, selection = read(request, surroundings)
+    loaded, options, selection = await read(request, surroundings, person)
     async with Fleet(make_connector(loaded.inventory, loaded.secrets.reveal), emit) as fleet:
         prepared = await survey(loaded, options, selection, fleet, surroundings, emit)
         return prepared.decide()

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from octo_ssh.config.load import Loaded, LoadRequest, load
+from octo_ssh.config.load import Loaded, LoadRequest
 from octo_ssh.config.templates import render_text
 from octo_ssh.errors import FileErrors, RemoteError, TargetError
 from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
@@ -17,11 +17,15 @@ from octo_ssh.model.manifest import Kind, Manifest
 from octo_ssh.model.observed import Observed, PackagePlace
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageStep, Step, UrlOrigin
+from octo_ssh.model.program import FileInput
+from octo_ssh.model.values import Secret
 from octo_ssh.model.work import RunPlan
+from octo_ssh.operations.answers import load_asking
 from octo_ssh.operations.fleet import Fleet
 from octo_ssh.operations.looking import look_at, sudo_as
 from octo_ssh.operations.manifests import ManifestCache
-from octo_ssh.operations.requests import PlanRequest, Surroundings
+from octo_ssh.operations.requests import Asker, PlanRequest, Surroundings
+from octo_ssh.operations.resources import look_beyond
 from octo_ssh.operations.together import together
 from octo_ssh.output.record import last_failed
 from octo_ssh.packages.acquire import Package, acquire
@@ -29,9 +33,11 @@ from octo_ssh.planning.configure import Configured, configure, configured_paths
 from octo_ssh.planning.contents import content_problems
 from octo_ssh.planning.doubts import Doubt, doubts
 from octo_ssh.planning.inputs import PlanInput
+from octo_ssh.planning.looks import Looking
 from octo_ssh.planning.places import Place, places
 from octo_ssh.planning.plan import make_plan
 from octo_ssh.planning.request import RunOptions, Selection, select
+from octo_ssh.planning.wanted import Wanted
 from octo_ssh.remote.inspect import inspect
 from octo_ssh.transport.session import Observer
 
@@ -57,14 +63,16 @@ class Prepared:
     """Targets that could not be looked at though they answer, with the reason."""
     configured: dict[tuple[str, str], Configured] = field(default_factory=dict)
     """By step id and target."""
+    files: dict[tuple[str, str], Wanted] = field(default_factory=dict)
+    """By step id and target."""
     _alike: dict[tuple[str, ...], Manifest] = field(default_factory=dict)
 
     async def look(self, names: tuple[str, ...]) -> None:
         """Observe targets (again) and settle every doubt about them."""
-        wanted = places(self.loaded, self.selection)
+        wanted, looking = places(self.loaded, self.selection), Looking(self.loaded, self.selection)
 
         async def one(name: str, session: Observer) -> Observed:
-            return await self._observe(self.loaded.inventory.targets[name], session, wanted.get(name, ()))
+            return await self._observe(self.loaded.inventory.targets[name], session, wanted.get(name, ()), looking)
 
         for name, seen in (await self.fleet.each(names, one)).items():
             if not isinstance(seen, TargetError):
@@ -89,15 +97,26 @@ class Prepared:
                 broken=self.broken,
                 manifests={name: package.manifest for name, package in self.packages.items()},
                 configured=self.configured,
+                files=self.files,
             )
         )
         self.emit(PlanMade(plan))
         return plan
 
-    async def _observe(self, target: Target, session: Observer, wanted: tuple[Place, ...]) -> Observed:
+    @property
+    def file_bytes(self) -> Mapping[tuple[str, str], Secret | FileInput]:
+        """What file steps write, where that is known before they run."""
+        return {key: wanted.content for key, wanted in self.files.items() if wanted.content is not None}
+
+    async def _observe(
+        self, target: Target, session: Observer, wanted: tuple[Place, ...], looking: Looking
+    ) -> Observed:
         seen = await look_at(self.loaded, target, wanted, session)
+        # In a thread: a secret's command may take its time.
+        files = await asyncio.to_thread(looking.files_wanted, target.name, self.loaded.secrets.reveal)
+        self.files |= {(step_id, target.name): file for step_id, file in files.items()}
+        seen = await look_beyond(self.loaded, looking, target, session, seen, files)
         for place in wanted:
-            # In a thread: a secret's command may take its time.
             configured = await asyncio.to_thread(self._configure, place, target.name)
             self.configured[place.step_id, target.name] = configured
         return await self._settle(target, session, seen, wanted)
@@ -150,16 +169,19 @@ class Prepared:
         return next(step for step in self.loaded.plan.walk() if step.id == step_id)
 
 
-def read(request: PlanRequest, surroundings: Surroundings) -> tuple[Loaded, RunOptions, Selection]:
-    """Load both files and find out whom the run is for. Raises FileErrors, UsageError."""
-    loaded = load(
+async def read(
+    request: PlanRequest, surroundings: Surroundings, person: Asker | None
+) -> tuple[Loaded, RunOptions, Selection]:
+    """Load both files, ask what they ask for, and find out whom the run is for. Raises FileErrors, UsageError."""
+    loaded = await load_asking(
         LoadRequest(
             plan_path=request.plan_path,
             inventory_path=request.inventory_path,
             environment=request.environment,
             release=request.release,
             variables=request.variables,
-        )
+        ),
+        person,
     )
     options = RunOptions(
         limit=request.limit,

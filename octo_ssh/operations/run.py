@@ -7,14 +7,18 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from octo_ssh.errors import ConnectionLost, ExitCode, Refused, TargetError
-from octo_ssh.execution.context import RunContext, RunIdentity
+from octo_ssh.execution.context import RunContext, RunIdentity, StepEnd
 from octo_ssh.execution.coordinator import Coordinator
 from octo_ssh.execution.engine import Engine
 from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.outputs import Outputs
 from octo_ssh.execution.push import push_all
+from octo_ssh.execution.seat import ControllerSeat
 from octo_ssh.model.events import (
+    Choice,
     Emit,
     Event,
     Interrupted,
@@ -27,13 +31,14 @@ from octo_ssh.model.events import (
 )
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.work import PackageWork, RunPlan
+from octo_ssh.operations.approvals import Approvals
 from octo_ssh.operations.interrupt import Interrupts
 from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
 from octo_ssh.packages.bundle import Bundles
 from octo_ssh.planning.exit import exit_code, next_command, results, target_outcome
-from octo_ssh.planning.schedule import Schedule
+from octo_ssh.planning.schedule import Schedule, Start
 
 ATTEMPTS = 3
 """How often targets that somebody else changed under our eyes are observed again before we give up."""
@@ -50,6 +55,10 @@ class Run:
     """Puts the events so far on disk."""
     survey: Callable[[], Awaitable[Prepared]]
     bundles: Bundles
+    approvals: Approvals
+    controller: ControllerSeat
+    artifacts: Path
+    """Where scripts' artifacts go."""
     holds: dict[str, Hold] = field(default_factory=dict, init=False)
     schedule: Schedule | None = field(default=None, init=False)
     prepared: Prepared | None = field(default=None, init=False)
@@ -110,20 +119,57 @@ class Run:
         self.prepared = await self.survey()
         plan = self.prepared.decide()
         self.schedule = Schedule(plan)
+        self.context = self._new_context(self.prepared)
         if plan.changing and self.schedule.halted:
             self._tell(RunHalted(self.schedule.halted))
-        if not plan.changing or self.schedule.halted:
+        elif plan.changing:
+            self.approvals.refuse_missing(plan)
+            await self._ask(self.prepared, plan)
+            plan = await self._lock(self.prepared, self.context, plan)
+            self.sync()
+        built: set[tuple[str, str]] = set()
+        if plan.changing and not self.schedule.halted:
+            built = await self._push(self.context, plan)
+        elif not self.schedule.controller_acts:
             return
-        await self._ask(self.prepared, plan)
-        self.context = self._new_context(self.prepared)
-        plan = await self._lock(self.prepared, self.context, plan)
-        self.sync()
-        built = await self._push(self.context, plan)
+        await self._steps(self.prepared, self.context, plan, built)
+
+    async def _steps(self, prepared: Prepared, context: RunContext, plan: RunPlan, built: set[tuple[str, str]]) -> None:
+        assert self.schedule is not None
         self._tell(PhaseStarted("steps"))
-        engine = Engine(self.context, self.holds, {step.step.id: step for step in plan.walk()}, built)
-        self.coordinator = Coordinator(self.schedule, engine.carry_out, engine.stoppable, self._tell)
+        steps = {step.step.id: step for step in plan.walk()}
+        if any(step.step.on_controller for step in steps.values()):
+            self.controller.check()
+        context.outputs.remember(prepared.observed, plan.release)
+        engine = Engine(context, self.holds, self.controller, steps, built)
+
+        async def decide(start: Start, end: StepEnd) -> Choice:
+            return await self.approvals.decide(start, end, name=steps[start.step_id].step.name)
+
+        async def approve(step_id: str) -> bool:
+            return await self._approve(step_id, "the canary is done")
+
+        self.coordinator = Coordinator(
+            self.schedule,
+            engine.carry_out,
+            engine.stoppable,
+            self._tell,
+            decide=decide if self._is_guided(prepared) else None,
+            approve=approve,
+            by=self.identity.user,
+        )
         await self.coordinator.run()
         self._tell(PhaseStarted("record"))
+
+    async def _approve(self, step_id: str, about: str) -> bool:
+        answer = await self.approvals.approve(step_id, about)
+        self._tell(answer)
+        return answer.given
+
+    def _is_guided(self, prepared: Prepared) -> bool:
+        environment = prepared.loaded.inventory.environments.get(prepared.loaded.environment or "")
+        wanted = self.options.guided or (environment is not None and environment.guided)
+        return wanted and self.options.person is not None
 
     async def _ask(self, prepared: Prepared, plan: RunPlan) -> None:
         """An environment with ``confirm: true`` wants a yes (SPEC section 5)."""
@@ -150,6 +196,11 @@ class Run:
             packages=prepared.packages,
             bundles=self.bundles,
             configured=prepared.configured,
+            files=prepared.file_bytes,
+            outputs=Outputs(prepared.loaded.secrets, {step.id: step.name for step in prepared.loaded.plan.walk()}),
+            artifacts=self.artifacts,
+            connect=prepared.fleet.connector.connect,
+            approve=self._approve,
             run_outcome=lambda: self.schedule.run_outcome if self.schedule is not None else "success",
         )
 

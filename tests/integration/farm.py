@@ -90,6 +90,8 @@ class Farm:
     folder: Path
     hosts: dict[str, Sshd]
     env: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = _TIMEOUT_S
+    """Of one command."""
     _running: list[Command] = field(default_factory=list)
 
     @classmethod
@@ -164,7 +166,7 @@ class Farm:
         return self.start("apply", "plan.yaml", "--json", *words)
 
     def finish(self, process: Command) -> Told:
-        stdout, stderr = process.communicate(timeout=_TIMEOUT_S)
+        stdout, stderr = process.communicate(timeout=self.timeout_s)
         self._running.remove(process)
         assert "Traceback" not in stderr, stderr
         assert "internal error" not in stderr, stderr

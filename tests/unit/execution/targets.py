@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from octo_ssh.config.secrets import SecretStore
-from octo_ssh.errors import Position
+from octo_ssh.errors import Position, Unreachable
 from octo_ssh.execution.context import RunContext, RunIdentity
 from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.outputs import Outputs
+from octo_ssh.execution.seat import ControllerSeat
 from octo_ssh.model.events import Event
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.observed import Baseline
@@ -53,6 +55,10 @@ class Stand:
     session: Session
     home: Path
     events: list[Event] = field(default_factory=list)
+    approvals: list[bool] = field(default_factory=list)
+    """Answers to give, first one first; none left: no."""
+    reconnects: list[Session | Unreachable] = field(default_factory=list)
+    """What connecting again gives, first one first."""
 
     @property
     def context(self) -> RunContext:
@@ -70,16 +76,37 @@ async def stand(folder: Path, *, environ: dict[str, str] | None = None) -> Stand
     home = folder / "home"
     home.mkdir()
     session, events = Session("web-1", home), list[Event]()
+    store, approvals, reconnects = SecretStore(environ or {}), list[bool](), list[Session | Unreachable]()
+
+    async def approve(step_id: str, about: str) -> bool:
+        return approvals.pop(0) if approvals else False
+
+    async def connect(target: Target) -> Session:
+        found = reconnects.pop(0)
+        if isinstance(found, Unreachable):
+            raise found
+        return found
+
     context = RunContext(
         identity=RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box", "2026-01-01"),
         emit=events.append,
         now=lambda: "2026-01-01T00:00:00+00:00",
-        secrets=SecretStore(environ or {}),
+        secrets=store,
         packages={},
         bundles=Bundles(folder / "bundles"),
         configured={},
+        files={},
+        outputs=Outputs(store, {name: name.title() for name in ("go", "other", "once")}),
+        artifacts=folder / "run" / "artifacts",
+        connect=connect,
+        approve=approve,
         run_outcome=lambda: "success",
     )
     seen = await session.observe(observe("~/.octo-ssh", "shop", None, []))
     hold = Hold(context, Target("web-1", Position("inventory.yaml", 1, 1)), session, seen, token="0123abcd")
-    return Stand(hold, session, home, events)
+    return Stand(hold, session, home, events, approvals, reconnects)
+
+
+def controller(folder: Path) -> ControllerSeat:
+    """This machine, as steps on the controller see it."""
+    return ControllerSeat.at(str(folder), root=str(folder / "run"), hidden=())

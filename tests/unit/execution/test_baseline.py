@@ -40,7 +40,7 @@ def test_a_runbook_step_has_no_digest_and_leaves_no_memory() -> None:
 
 def test_switching_drops_what_other_releases_did() -> None:
     before = Baseline(done={"d0": Done("migrate", "1.0", "r0"), "d1": Done("migrate", "1.1", "r1")})
-    after = baseline.switching(before, release="1.1", debts=(DEBT,))
+    after = baseline.switching(before, step=DEBT.step, release="1.1", debts=(DEBT,))
     assert set(after.done) == {"d1"}
     assert after.owed == (DEBT,)
     assert after.release == "1.1"

@@ -18,7 +18,7 @@ from octo_ssh.model.plan import CheckStep, CommandProbe, Probe, Retry
 from octo_ssh.model.values import EnvSource, SecretRef
 from octo_ssh.model.work import Planned, PlannedStep, ProbeWork, ScriptWork
 from octo_ssh.planning.schedule import Start
-from tests.unit.execution.targets import Stand, stand
+from tests.unit.execution.targets import Stand, controller, stand
 from tests.unit.planning.builders import HERE, run, step
 
 TOKEN = SecretRef(EnvSource("TOKEN"), HERE)
@@ -32,7 +32,9 @@ async def do(target: Stand, what: ScriptWork | ProbeWork, **keys: Any) -> StepEn
     """Carry a step with this work out."""
     made = run("go", **keys) if isinstance(what, ScriptWork) else step("go", CheckStep(Probe(CommandProbe("true"))))
     planned = PlannedStep(made, ("web-1",), {"web-1": Planned(Outcome.CHANGED, "", what)})
-    return await Engine(target.context, {"web-1": target.hold}, {"go": planned}, set()).carry_out(Start("go", "web-1"))
+    seat = controller(target.home)
+    engine = Engine(target.context, {"web-1": target.hold}, seat, {"go": planned}, set())
+    return await engine.carry_out(Start("go", "web-1"))
 
 
 def last_line(target: Stand) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from octo_ssh.errors import RemoteError
-from octo_ssh.execution.context import TAIL_BYTES, TAIL_LINES, StepVoice
+from octo_ssh.execution.voice import TAIL_BYTES, TAIL_LINES, StepVoice
 from octo_ssh.model.events import StepOutput
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.values import EnvSource, SecretRef

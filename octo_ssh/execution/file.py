@@ -1,0 +1,131 @@
+"""The file step: write or remove one file, then what follows from a change (SPEC section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import posixpath
+from dataclasses import dataclass, replace
+
+from octo_ssh.execution import baseline
+from octo_ssh.execution.context import FileBytes, RunContext, StepEnd
+from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.script import run_script
+from octo_ssh.execution.voice import StepVoice
+from octo_ssh.model.observed import Baseline, FileBaseline, FileKind, FileRequest, FileSeen
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import Step
+from octo_ssh.model.values import Secret
+from octo_ssh.model.work import FileWork, LateText, WantedFile
+from octo_ssh.planning.files import is_right
+from octo_ssh.remote.file import put_file, remove_file
+from octo_ssh.remote.resources import look
+
+NEW_MODE = 0o644
+NEW_SECRET_MODE = 0o600
+SEND_TIMEOUT_S = 3600.0
+
+
+@dataclass(slots=True)
+class FilePlacement:
+    """One file step on one target."""
+
+    context: RunContext
+    hold: Hold
+    step: Step
+    work: FileWork
+    voice: StepVoice
+
+    async def run(self) -> StepEnd:
+        """Observe what was not known, act, observe again. Raises TargetErrors, FileErrors, SecretError."""
+        work, data = await self._resolved()
+        seen = work.seen or await self._look(work)
+        changed = work.changes and not is_right(work, seen)
+        if changed:
+            await self._tell("changing", after=baseline.owing(self.hold.baseline, work.owes))
+            seen = await self._act(work, data, seen)
+            if not is_right(work, seen):
+                return await self._failed(
+                    StepEnd(Outcome.FAILED, f"{seen.path} was written, and is not as it should be")
+                )
+        due = work.on_change is not None and (changed or "on_change" in work.owed)
+        if due and work.on_change is not None:
+            self.voice.note("on_change")
+            end = await run_script(self.hold, work.on_change, self.voice)
+            if end.outcome is not Outcome.CHANGED:
+                return await self._failed(replace(end, outcome=Outcome.FAILED, reason=f"on_change: {end.reason}"))
+        return await self._succeeded(seen, changed=changed, ran=due)
+
+    async def _resolved(self) -> tuple[FileWork, FileBytes | None]:
+        """The work with all that depends on outputs filled in, and the bytes to write."""
+        return await asyncio.to_thread(self._resolve)
+
+    def _resolve(self) -> tuple[FileWork, FileBytes | None]:
+        work, place, word = self.work, self.hold.name, self.context.word
+        work = replace(
+            work,
+            path=word(work.path, place),
+            owner=None if work.owner is None else word(work.owner, place),
+            group=None if work.group is None else word(work.group, place),
+        )
+        if work.wanted is None:
+            return work, None
+        if work.wanted.late is None:
+            return work, self.context.files[self.step.id, place]
+        rendered = self.context.late(work.wanted.late, place)
+        text = rendered if isinstance(rendered, Secret) else Secret(rendered)
+        return replace(work, wanted=_measured(work.wanted, text, holds_secrets=text is rendered)), text
+
+    async def _look(self, work: FileWork) -> FileSeen:
+        assert isinstance(work.path, str)
+        asked = FileRequest(self.step.id, self.hold.absolute(work.path))
+        found = await self.hold.session.observe(look((asked,), {}), sudo=await self.hold.sudo(work.sudo_user))
+        return found.files[self.step.id]
+
+    async def _act(self, work: FileWork, data: FileBytes | None, seen: FileSeen) -> FileSeen:
+        wanted, sudo = work.wanted, await self.hold.sudo(work.sudo_user)
+        if wanted is None:
+            return await self.hold.session.act(remove_file(seen.path, expect=seen), sudo=sudo)
+        assert not isinstance(work.owner, LateText)
+        assert not isinstance(work.group, LateText)
+        stays = seen.kind is FileKind.FILE and (seen.sha256, seen.size) == (wanted.sha256, wanted.size)
+        return await self.hold.session.act(
+            put_file(
+                seen.path,
+                content=None if stays else data,
+                size=wanted.size,
+                sha256=wanted.sha256,
+                mode=wanted.mode,
+                new_mode=NEW_SECRET_MODE if wanted.holds_secrets else NEW_MODE,
+                owner=work.owner,
+                group=work.group,
+                parents=work.parents,
+                expect=seen,
+            ),
+            sudo=sudo,
+            timeout_s=SEND_TIMEOUT_S,
+        )
+
+    async def _succeeded(self, seen: FileSeen, *, changed: bool, ran: bool) -> StepEnd:
+        present = seen.kind is FileKind.FILE
+        state = FileBaseline(seen.path, present, seen.sha256, seen.mode, seen.owner, seen.group)
+        outcome = Outcome.CHANGED if changed or ran else Outcome.UNCHANGED
+        after = baseline.file_succeeded(self.hold.baseline, step=self.step.id, state=state)
+        await self._tell("step ended", after=after, outcome=outcome)
+        if not changed:
+            return StepEnd(outcome, "ran on_change" if ran else f"{posixpath.basename(seen.path)} is as it should be")
+        return StepEnd(outcome, f"{'wrote' if present else 'removed'} {seen.path}")
+
+    async def _failed(self, end: StepEnd) -> StepEnd:
+        await self._tell("step ended", after=self.hold.baseline, outcome=end.outcome)
+        return end
+
+    async def _tell(self, what: str, *, after: Baseline, outcome: Outcome | None = None) -> None:
+        told = {} if outcome is None else {"outcome": outcome.value}
+        await self.hold.record({"what": what, "step": self.step.id, **told}, after)
+
+
+def _measured(wanted: WantedFile, text: Secret, *, holds_secrets: bool) -> WantedFile:
+    raw = text.reveal().encode("utf-8", "surrogateescape")
+    digest = hashlib.sha256(raw).hexdigest()
+    return replace(wanted, size=len(raw), sha256=digest, holds_secrets=wanted.holds_secrets or holds_secrets)

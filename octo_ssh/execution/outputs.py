@@ -1,0 +1,103 @@
+"""The outputs of a run's steps: what scripts said, on top of what targets remember of earlier runs (SPEC section 4)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from octo_ssh.config.secrets import SecretStore
+from octo_ssh.errors import Position
+from octo_ssh.model.observed import Observed, StepOutputs
+from octo_ssh.model.values import OutputSource, Secret, SecretRef, shell_name
+from octo_ssh.model.work import ScriptValue
+
+_NOWHERE = Position("")
+
+Said = Mapping[str, str | SecretRef]
+"""A step's outputs at one place, by name."""
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Who said what, as of now. A place is a target's name, or CONTROLLER."""
+
+    secrets: SecretStore
+    names: Mapping[str, str]
+    """Step names by id."""
+    _said: dict[str, dict[str, Said]] = field(default_factory=dict, init=False)
+    """By step id and place."""
+    _latest: dict[str, str] = field(default_factory=dict, init=False)
+    """By step id: the place that counts where a reader has none of its own."""
+    _hidden: int = field(default=0, init=False)
+
+    def remember(self, observed: Mapping[str, Observed], release: str | None) -> None:
+        """Begin with what targets remember. Of a step that ran once, here and there, this release's counts."""
+        for place, seen in observed.items():
+            for step, said in seen.baseline.outputs.items():
+                if step in self.names:
+                    self._said.setdefault(step, {})[place] = dict(said.values)
+                    if step not in self._latest or said.release == (release or ""):
+                        self._latest[step] = place
+
+    def take(self, step: str, place: str, said: Said) -> None:
+        """A script of the step has ended there; what it said replaces what was said before."""
+        self._said.setdefault(step, {})[place] = dict(said)
+        self._latest[step] = place
+
+    def secret(self, step: str, place: str, name: str, text: str) -> SecretRef:
+        """Take a secret output into keeping. Raises SecretError for one that cannot be masked."""
+        ref = SecretRef(OutputSource(step, place, name), _NOWHERE)
+        self.secrets.remember(ref, text)
+        return ref
+
+    def hide(self, value: Secret) -> None:
+        """A script asked for something to be masked that is no output. Raises SecretError."""
+        self._hidden += 1
+        self.secrets.remember(SecretRef(OutputSource("", "", str(self._hidden)), _NOWHERE), value.reveal())
+
+    def steps(self, place: str) -> Mapping[str, Any]:
+        """What ``steps`` is in templates for a reader at this place."""
+        return {
+            step: {"output": self._own(step, place), "outputs": dict(said)} for step, said in self._said.items() if said
+        }
+
+    def exported(self, place: str, reads: Iterable[str]) -> dict[str, ScriptValue]:
+        """``OCTO_OUTPUT_<ID>_<NAME>`` for a script at this place; secret ones of the steps it reads alone.
+
+        ``OCTO_OUTPUTS`` lists those of every place, where the script reads any step.
+        """
+        read = frozenset(reads)
+        env: dict[str, ScriptValue] = {}
+        for step in self._said:
+            for name, value in self._own(step, place).items():
+                if isinstance(value, str) or step in read:
+                    env[f"OCTO_OUTPUT_{step.upper()}_{shell_name(name)}"] = value
+        if read:
+            env["OCTO_OUTPUTS"] = "".join(self._lines(read))
+        return env
+
+    def _own(self, step: str, place: str) -> Said:
+        said = self._said[step]
+        return said[place] if place in said else said.get(self._latest.get(step, ""), {})
+
+    def _lines(self, read: frozenset[str]) -> Iterable[str]:
+        """A line an output: step, place, name and base64 of the value, divided by tabs. No secrets."""
+        for step in sorted(read & self._said.keys()):
+            for place, said in self._said[step].items():
+                for name, value in said.items():
+                    if isinstance(value, str):
+                        encoded = base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")
+                        yield f"{step}\t{place}\t{name}\t{encoded}\n"
+
+
+def to_remember(said: Said, release: str | None) -> StepOutputs | None:
+    """A step's outputs as a target remembers them; None where there are none."""
+    if not said:
+        return None
+    return StepOutputs(
+        values={name: value for name, value in said.items() if isinstance(value, str)},
+        secret=frozenset(name for name, value in said.items() if isinstance(value, SecretRef)),
+        release=release or "",
+    )

@@ -1,0 +1,65 @@
+"""The service step: bring a systemd unit to its state, and restart it where that is due (SPEC section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from octo_ssh.execution import baseline
+from octo_ssh.execution.context import RunContext, StepEnd
+from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.voice import StepVoice
+from octo_ssh.model.observed import ServiceBaseline, ServiceSeen
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import Step
+from octo_ssh.model.work import ServiceWork
+from octo_ssh.remote.resources import look
+from octo_ssh.remote.service import service
+
+
+@dataclass(slots=True)
+class ServiceChange:
+    """One service step on one target."""
+
+    context: RunContext
+    hold: Hold
+    step: Step
+    work: ServiceWork
+    voice: StepVoice
+
+    async def run(self) -> StepEnd:
+        """Act and observe again. Raises TargetErrors, FileErrors, SecretError."""
+        work, hold = self.work, self.hold
+        unit = await asyncio.to_thread(self.context.word, work.service, hold.name)
+        restart = work.restart or baseline.owes(hold.baseline, step=self.step.id, what="restart")
+        before = work.seen or (await hold.session.observe(look((), {self.step.id: unit}))).services[self.step.id]
+        if work.owes:
+            await hold.record({"what": "changing", "step": self.step.id}, baseline.owing(hold.baseline, work.owes))
+        after = await hold.session.act(
+            service(unit, state=work.state, enabled=work.enabled, restart=restart),
+            sudo=await hold.sudo(work.sudo_user),
+            timeout_s=self.step.timeout_s,
+        )
+        changed = restart or (before.active, before.enabled) != (after.active, after.enabled)
+        outcome = Outcome.CHANGED if changed else Outcome.UNCHANGED
+        await hold.record(
+            {"what": "step ended", "step": self.step.id, "outcome": outcome.value},
+            baseline.service_succeeded(
+                hold.baseline,
+                step=self.step.id,
+                state=ServiceBaseline(unit, after.active if work.state else "", after.enabled if work.enabled else ""),
+                digest=work.digest,
+                release=self.context.identity.release,
+                run=self.context.identity.run,
+            ),
+        )
+        return StepEnd(outcome, _said(unit, before, after, restarted=restart and after.active == "active"))
+
+
+def _said(unit: str, before: ServiceSeen, after: ServiceSeen, *, restarted: bool) -> str:
+    told = ["restarted"] if restarted else []
+    if before.active != after.active:
+        told.append(f"{before.active or 'not there'} → {after.active}")
+    if before.enabled != after.enabled:
+        told.append(f"{before.enabled or 'not there'} → {after.enabled}")
+    return f"{unit}: {', '.join(told) or after.active}"

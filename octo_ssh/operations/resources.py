@@ -1,0 +1,84 @@
+"""One look at what a target has beyond packages: files, systemd units, and what ``unless`` asks. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+
+from octo_ssh.config.load import Loaded
+from octo_ssh.config.templates import Reveal, render_late
+from octo_ssh.model.inventory import Target
+from octo_ssh.model.observed import FileRequest, FileSeen, Observed, ServiceSeen
+from octo_ssh.model.values import Secret, SecretRef
+from octo_ssh.model.work import LateText, ScriptValue
+from octo_ssh.operations.looking import TIMEOUT_S, sudo_as
+from octo_ssh.planning.looks import Looking, Looks, UnlessLook
+from octo_ssh.planning.places import absolute
+from octo_ssh.planning.wanted import Wanted
+from octo_ssh.remote.resources import look
+from octo_ssh.remote.unless import LIMIT_S, Unless, unless
+from octo_ssh.transport.session import Observer
+
+
+async def look_beyond(
+    loaded: Loaded, looking: Looking, target: Target, session: Observer, seen: Observed, files: Mapping[str, Wanted]
+) -> Observed:
+    """The target with its files, units and ``unless``; one exec for each user who looks, another one who asks.
+
+    ``seen``: the first look. Raises FileErrors, SecretError, TargetErrors.
+    """
+    looks = looking.looks(target.name, files)
+    found_files: dict[str, FileSeen] = {}
+    found_services: dict[str, ServiceSeen] = {}
+    for user, requests in _by_user(looks, seen).items():
+        sudo = await sudo_as(user, loaded, target, seen)
+        units = looks.services if user is None else {}
+        found = await session.observe(look(requests, units), sudo=sudo, timeout_s=TIMEOUT_S)
+        found_files.update(found.files)
+        found_services.update(found.services)
+    statuses = await _ask(loaded, looking.unless(target.name, seen), target, session, seen)
+    return replace(seen, files=found_files, services=found_services, unless=statuses)
+
+
+def _by_user(looks: Looks, seen: Observed) -> Mapping[str | None, list[FileRequest]]:
+    """What each user looks at; the login (None) also where it only asks systemd."""
+    by_user: dict[str | None, list[FileRequest]] = defaultdict(list)
+    if looks.services:
+        by_user[None] = []
+    for one in looks.files:
+        user = None if one.sudo_user == seen.facts.user else one.sudo_user
+        by_user[user].append(replace(one.request, path=absolute(one.request.path, seen.facts.home)))
+    return by_user
+
+
+async def _ask(
+    loaded: Loaded, looks: tuple[UnlessLook, ...], target: Target, session: Observer, seen: Observed
+) -> Mapping[str, int]:
+    by_user: dict[str | None, list[UnlessLook]] = defaultdict(list)
+    for one in looks:
+        by_user[one.sudo_user].append(one)
+    statuses: dict[str, int] = {}
+    for user, asked in by_user.items():
+        checks = [
+            Unless(one.step_id, await asyncio.to_thread(_environment, one.env, loaded.secrets.reveal), one.script)
+            for one in asked
+        ]
+        sudo = await sudo_as(user, loaded, target, seen)
+        patience_s = TIMEOUT_S + LIMIT_S * len(checks)
+        statuses.update(await session.observe(unless(checks), sudo=sudo, timeout_s=patience_s))
+    return statuses
+
+
+def _environment(env: Mapping[str, ScriptValue], reveal: Reveal) -> dict[str, str | Secret]:
+    def value(given: ScriptValue) -> str | Secret:
+        match given:
+            case SecretRef():
+                return reveal(given)
+            case LateText():
+                return render_late(given, reveal, {})
+            case str():
+                return given
+
+    return {name: value(given) for name, given in env.items()}
