@@ -8,7 +8,7 @@ o_limit=$4
 o_dividers=$5
 o_all=$(head -c "$1" 2>/dev/null; printf .)
 case $o_all in
-*"$2".) o_all=${o_all%.} ;;
+*"$2". | .) o_all=${o_all%.} ;;
 *) fail 'the input was cut off' ;;
 esac
 
