@@ -6,8 +6,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from octo_ssh.errors import Position
 from octo_ssh.model.observed import Facts, Lease
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.values import Expr, Prompt, SecretRef, Value
 
 
 class Level(enum.Enum):
@@ -123,3 +125,56 @@ class KeyChange:
         if not same:
             return bool(self.offered) and bool(self.known)
         return any(self.known[kind] != self.offered[kind] for kind in same)
+
+
+class Standing(enum.Enum):
+    """What can be said of a variable's value before a run."""
+
+    VALUE = "value"
+    SECRET = "secret"
+    """Only where it comes from."""
+    PROMPT = "prompt"
+    """A person is asked when a run starts."""
+    WAITS = "waits"
+    """It is made from the answer to a prompt."""
+    ABSENT = "absent"
+    """It depends on a target, and the controller is none: scripts there do not have it."""
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One definition of a variable: what was written, and where."""
+
+    written: Expr
+    origin: Position
+    source: str
+    """``plan``, ``tag web``, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class VariableRow:
+    """A variable on one target."""
+
+    name: str
+    exported: str
+    """Its name in scripts."""
+    standing: Standing
+    value: Value | SecretRef | Prompt
+    """None where ``standing`` is WAITS, ABSENT or WRONG."""
+    note: str
+    """What it waits for, what it lacks, or what is wrong; else empty."""
+    said: Said
+    beaten: tuple[Said, ...]
+    """The other definitions that hold there, strongest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariablesReport:
+    """The variables of a plan on one target, or on the controller, by name."""
+
+    target: str
+    environment: str | None
+    step: str | None
+    """The name of the step they are for; None: outside of any."""
+    variables: tuple[VariableRow, ...]

@@ -15,7 +15,9 @@ from octo_ssh.remote.functions import all_functions, functions_named_in
 from octo_ssh.remote.source import body, text_of
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SHEBANG = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?(?:\S*/)?)?(?:sh|bash|dash|ash|ksh|mksh|zsh)(?:\s|$)")
+_SHEBANG = re.compile(
+    r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?(?:\S*/)?|busybox\s+)?(?:sh|bash|dash|ash|ksh|mksh|zsh)(?:\s|$)"
+)
 _BYTE_ORDER_MARK = "\ufeff"
 _EXIT = re.compile(r"exit-([0-9]{1,3}|cancelled|late)")
 MAX_VARIABLE_BYTES = 128 * 1024 - 1

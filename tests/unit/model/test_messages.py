@@ -286,6 +286,20 @@ def test_however_the_output_is_cut_the_same_items_come_out(text: bytes, data: st
     assert read(*(text[at : at + 1] for at in range(len(text)))) == read(text)
 
 
+@pytest.mark.parametrize("size", [999, MAX_MESSAGE_BYTES - 1, MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES + 1])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"##octopus[unknown name='" + b"x" * MAX_MESSAGE_BYTES + b"'] and\nnext\n",
+        b"##octopus[setVariable value='" + b"QUJD\n" * MAX_MESSAGE_BYTES + b"' sensitive='VHJ1ZQ=='] and\nnext\n",
+        b"##octopus[setVariable name='QQ==' value='" + b"QUJD" * 8000 + b"']\nnext\n" * 4,
+    ],
+    ids=["text", "hidden", "understood"],
+)
+def test_however_long_messages_are_cut_the_same_items_come_out(text: bytes, size: int) -> None:
+    assert read(*(text[at : at + size] for at in range(0, len(text), size))) == read(text)
+
+
 @given(st.binary(max_size=300))
 def test_bytes_without_the_mark_of_a_message_come_through_as_they_are(text: bytes) -> None:
     assert read(text) == ([text] if text else [])

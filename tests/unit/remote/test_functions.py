@@ -43,7 +43,7 @@ class Speaker:
     machine: Machine
 
     async def say(self, text: str, env: Mapping[str, str | Secret] | None = None, *, cwd: str | None = None) -> Said:
-        first = "" if self.shell == "busybox" else f"#!{shutil.which(self.shell)}\n"
+        first = f"#!{shutil.which(self.shell)}{' sh' if self.shell == 'busybox' else ''}\n"
         return await say(self.machine, text_with_functions(first + text), env, cwd=cwd)
 
 

@@ -1,0 +1,2 @@
+#!/bin/bash
+write_warning "It failed: tidying up"

@@ -1,0 +1,2 @@
+#!/bin/bash
+new_octopusartifact "version.txt"
