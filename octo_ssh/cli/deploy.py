@@ -13,6 +13,7 @@ from octo_ssh.cli.terminal import Terminal
 from octo_ssh.cli.words import approvals, assignments, command_line, seconds
 from octo_ssh.errors import ExitCode, combine
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import OnFailure
 
 if TYPE_CHECKING:
     from octo_ssh.model.events import Event
@@ -81,7 +82,8 @@ def plan_exit_code(run_plan: RunPlan, *, differs: ExitCode) -> ExitCode:
     """FAILED where a step is known to fail, INCOMPLETE where a target was not seen, ``differs`` where one changes."""
     from octo_ssh.output.plan_view import changes
 
-    outcomes = {planned.outcome for step in run_plan.walk() for planned in step.planned.values()}
+    counted = [step for step in run_plan.walk() if step.step.on_failure is OnFailure.FAIL]
+    outcomes = {planned.outcome for step in counted for planned in step.planned.values()}
     return combine(
         (
             *(outcome.exit_code for outcome in outcomes),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from octo_ssh.config.age import encrypt, new_identity
 from octo_ssh.config.load import LoadRequest, load
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
+    identity, recipient = new_identity()
+    (tmp_path / "secrets/license.age").write_text(encrypt(b"a license", [recipient]))
+    monkeypatch.setenv("OCTO_SSH_AGE_KEY", identity)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("SHOP_TOKEN", "a token")
     monkeypatch.setenv("SUDO_PASSWORD", "a password")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from octo_ssh.cli.deploy import plan_exit_code
 from octo_ssh.cli.fleet import doctor_exit_code
 from octo_ssh.errors import ExitCode
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import CONTROLLER, OnFailure
 from octo_ssh.model.reports import Diagnosis, Finding, Level
 from tests.unit.output import samples
 
@@ -30,6 +33,17 @@ def test_a_plan_returns_3_for_changes_only_when_asked(
     run_plan = samples.plan([step], "ab", unreachable={"b": "refused"} if unreachable else {})
     assert plan_exit_code(run_plan, differs=ExitCode.DIFFERS) == asked
     assert plan_exit_code(run_plan, differs=ExitCode.DONE) == plain
+
+
+def test_what_is_done_on_the_controller_alone_is_a_change_too() -> None:
+    step = samples.step("Tell", samples.everywhere([CONTROLLER], work=samples.script()))
+    assert plan_exit_code(samples.plan([step], "ab"), differs=ExitCode.DIFFERS) == ExitCode.DIFFERS
+
+
+def test_a_step_whose_failure_is_ignored_does_not_fail_a_plan() -> None:
+    step = samples.step("One", samples.everywhere("a", Outcome.FAILED))
+    step = replace(step, step=replace(step.step, on_failure=OnFailure.IGNORE))
+    assert plan_exit_code(samples.plan([step], "a"), differs=ExitCode.DIFFERS) == ExitCode.DONE
 
 
 @pytest.mark.parametrize(
