@@ -29,7 +29,7 @@ from octo_ssh.operations.resources import look_beyond
 from octo_ssh.operations.together import together
 from octo_ssh.output.record import last_failed
 from octo_ssh.packages.acquire import Package, acquire
-from octo_ssh.planning.configure import Configured, configure, configured_paths
+from octo_ssh.planning.configure import Configured, configure, paths_to_read
 from octo_ssh.planning.contents import content_problems
 from octo_ssh.planning.doubts import Doubt, doubts
 from octo_ssh.planning.inputs import PlanInput
@@ -153,7 +153,7 @@ class Prepared:
         step = self._step(place.step_id)
         package = self.packages[place.package]
         assert isinstance(step.kind, PackageStep)
-        paths = configured_paths(package.manifest, step.kind.configure)
+        paths = paths_to_read(package.manifest, step.kind)
         made = configure(
             package.manifest,
             {path: package.read(path) for path in paths},

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from octo_ssh.config.settings import with_settings
 from octo_ssh.config.templates import Reveal, TemplateProblem, render_file
 from octo_ssh.errors import FileErrors, PackageError, Problem
 from octo_ssh.model.manifest import Entry, Kind, Manifest
@@ -25,7 +26,7 @@ PARENT_MODE = 0o755
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredFile:
-    """A file of the package with its templates rendered."""
+    """A file of the package with its templates rendered and its values set."""
 
     path: str
     mode: int
@@ -51,7 +52,7 @@ def configured_paths(manifest: Manifest, patterns: Iterable[str]) -> tuple[str, 
     files = [path for path, entry in manifest.entries.items() if entry.kind is Kind.FILE]
     found: set[str] = set()
     for pattern in patterns:
-        matching = [path for path in files if _compiled(pattern).fullmatch(path)]
+        matching = [path for path in files if _matches(pattern, path)]
         if not matching:
             raise PackageError(
                 f"configure: no file of the package matches '{pattern}'",
@@ -61,12 +62,21 @@ def configured_paths(manifest: Manifest, patterns: Iterable[str]) -> tuple[str, 
     return tuple(sorted(found))
 
 
+def paths_to_read(manifest: Manifest, kind: PackageStep) -> tuple[str, ...]:
+    """The files of the package whose bytes ``configure`` needs: those that are templates, or have values set.
+
+    Raises PackageError for a pattern that selects none.
+    """
+    return configured_paths(manifest, (*kind.configure, *(settings.path for settings in kind.settings)))
+
+
 def configure(
     package: Manifest, texts: Mapping[str, bytes], step: Step, names: Mapping[str, Any], reveal: Reveal
 ) -> Configured:
-    """The package for one target. ``texts`` holds the bytes of the configured files, by path.
+    """The package for one target. ``texts`` holds the bytes of the files that ``paths_to_read`` names, by path.
 
-    Raises FileErrors for templates that cannot be rendered and for shared paths that do not fit the package.
+    A file that is a template and has values set gets its templates first. Raises FileErrors for templates that cannot
+    be rendered, keys that cannot be set, malformed files, and shared paths that do not fit the package.
     """
     assert isinstance(step.kind, PackageStep)
     kind = step.kind
@@ -78,16 +88,27 @@ def configure(
             problems.append(Problem(step.position, f"'{path}' is shared by all releases: it cannot be configured"))
             continue
         try:
-            secret = render_file(content, names, reveal, file=f"{kind.package}:{path}")
+            raw = _configured(content, path, kind, names, reveal)
         except TemplateProblem as error:
             problems.append(Problem(error.position, error.message))
             continue
-        raw = secret.reveal().encode("utf-8", "surrogateescape")
-        files.append(ConfiguredFile(path, entries[path].mode, secret))
+        except FileErrors as error:
+            problems += error.problems
+            continue
+        files.append(ConfiguredFile(path, entries[path].mode, Secret(raw.decode("utf-8", "surrogateescape"))))
         entries[path] = replace(entries[path], size=len(raw), sha256=hashlib.sha256(raw).hexdigest())
     if problems:
         raise FileErrors(problems)
     return Configured(Manifest(entries), tuple(files), seeds)
+
+
+def _configured(content: bytes, path: str, kind: PackageStep, names: Mapping[str, Any], reveal: Reveal) -> bytes:
+    """One file: its templates rendered, then its values set."""
+    file = f"{kind.package}:{path}"
+    if any(_matches(pattern, path) for pattern in kind.configure):
+        content = render_file(content, names, reveal, file=file).reveal().encode("utf-8", "surrogateescape")
+    settings = [row for row in kind.settings if _matches(row.path, path)]
+    return with_settings(content, settings, names, reveal, path=path, file=file) if settings else content
 
 
 def _share(package: Manifest, step: Step, shared: tuple[str, ...]) -> tuple[dict[str, Entry], tuple[str, ...]]:
@@ -108,6 +129,10 @@ def _share(package: Manifest, step: Step, shared: tuple[str, ...]) -> tuple[dict
                 raise FileErrors([Problem(step.position, message)])
         entries[path] = Entry(path, Kind.LINK, target="../" * (len(parts) + 1) + f"shared/{path}")
     return entries, tuple(sorted(seeds))
+
+
+def _matches(pattern: str, path: str) -> bool:
+    return _compiled(pattern).fullmatch(path) is not None
 
 
 @lru_cache(maxsize=256)
