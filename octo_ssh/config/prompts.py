@@ -31,6 +31,7 @@ class Unanswered(TemplateProblem):
     """A variable is asked for, and nobody answered."""
 
     def __init__(self, name: str, prompt: Prompt) -> None:
+        self.name = name
         super().__init__(prompt.position, f"'{name}' needs an answer: run it on a terminal, or add --var {name}=…")
 
 

@@ -22,7 +22,7 @@ from octo_ssh.model.values import Expr, Prompt, SecretRef, Value, shell_name
 RESERVED = frozenset({"release", "project", "environment", "target", "tags", "vars", "steps"})
 """Names that templates may use beside the variables; no variable may have one."""
 _WHY_MISSING = {
-    "release": "there is no 'release' here: this plan says none",
+    "release": "there is no 'release' here: the plan says none, and no --release was given",
     "environment": "there is no 'environment' here: the inventory has none",
     "target": "there is no 'target' here: this value is the same for all targets",
     "tags": "there are no 'tags' here: this value is the same for all targets",
@@ -50,6 +50,18 @@ class Chosen:
     """As ``Resolved.beaten``."""
     tie: Definition | None
     """One that is as strong and says something else: a problem."""
+
+
+def tie_problem(chosen: Chosen) -> Problem | None:
+    """What is wrong where two definitions are equally strong and say different things."""
+    if chosen.tie is None:
+        return None
+    first, second = sorted((chosen.definition, chosen.tie), key=lambda definition: definition.origin)
+    message = (
+        f"'{first.name}' is set here by {second.source} and at {first.origin} by {first.source}, and neither is more"
+        " specific: remove one, or set it where it is more specific"
+    )
+    return Problem(second.origin, message)
 
 
 class Scopes:
@@ -247,14 +259,9 @@ class _View:
         return Resolved(self._value(name), chosen.definition.origin, chosen.definition.source, chosen.beaten)
 
     def ties(self) -> Iterator[Problem]:
-        for name, chosen in self.chosen.items():
-            if chosen.tie is not None:
-                first, second = sorted((chosen.definition, chosen.tie), key=lambda definition: definition.origin)
-                message = (
-                    f"'{name}' is set here by {second.source} and at {first.origin} by {first.source}, and neither is"
-                    " more specific: remove one, or set it where it is more specific"
-                )
-                yield Problem(second.origin, message)
+        for chosen in self.chosen.values():
+            if (problem := tie_problem(chosen)) is not None:
+                yield problem
 
     def rendering_problems(self) -> Iterator[Problem]:
         """Circles and templates that cannot be rendered."""
