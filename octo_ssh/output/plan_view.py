@@ -23,7 +23,7 @@ DETAIL_LINES = 60
 
 def plan_view(plan: RunPlan, *, verbose: bool = False) -> tuple[Line, ...]:
     """What ``plan`` prints; ``verbose`` shows every diff to its end."""
-    page = _Page(Outline.of(plan), plan.unreachable, None if verbose else DETAIL_LINES)
+    page = _Page(Outline.of(plan), {**plan.unreachable, **plan.broken}, None if verbose else DETAIL_LINES)
     steps = (line for step in plan.steps for line in _step(step, "", page))
     return (*_head(plan), *steps, Line(""), *_foot(plan))
 
@@ -34,7 +34,7 @@ class _Page:
 
     outline: Outline
     told: Mapping[str, str]
-    """Why targets were not reached, which stands above all steps and is not said again."""
+    """Why targets were not reached or could not be looked at, which stands above all steps and is not said again."""
     most: int | None
     """Lines of detail; None: all."""
 
@@ -52,9 +52,10 @@ def here(plan: RunPlan) -> int:
 def totals(plan: RunPlan) -> str:
     """One line: how many targets change, how many do not, how many were not reached, what is sent at most."""
     changing = len(plan.changing)
-    still = len(plan.targets) - changing - sum(name in plan.targets for name in plan.unreachable)
+    left = {*plan.unreachable, *plan.broken}
+    still = len(plan.targets) - changing - sum(name in plan.targets for name in left)
     on_controller = here(plan)
-    if not changing and not plan.unreachable and not on_controller:
+    if not changing and not left and not on_controller:
         return f"plan: nothing to do on {amount(still, 'target')}"
     parts = [f"{amount(changing, 'target')} to change"] if changing else []
     if on_controller:
@@ -63,6 +64,8 @@ def totals(plan: RunPlan) -> str:
         parts.append("nothing to do")
     if still:
         parts.append(f"{still:,} unchanged")
+    if plan.broken:
+        parts.append(f"{len(plan.broken):,} failed")
     if plan.unreachable:
         parts.append(f"{len(plan.unreachable):,} unreachable")
     lacking = [work.lacking_bytes for work in _packages(plan) if work.lacking_bytes]
@@ -78,6 +81,8 @@ def _head(plan: RunPlan) -> Iterator[Line]:
     for reason, names in _grouped({name: clean_line(reason) for name, reason in plan.unreachable.items()}):
         left_out = ", left out" if plan.skip_unreachable else ""
         yield Line(f"  unreachable  {named(names)}  {reason}{left_out}", Tone.BAD)
+    for reason, names in _grouped({name: clean_line(reason) for name, reason in plan.broken.items()}):
+        yield Line(f"  failed       {named(names)}  {reason}", Tone.BAD)
 
 
 def _foot(plan: RunPlan) -> Iterator[Line]:

@@ -77,6 +77,14 @@ def test_unreachable_targets_are_named_with_their_reason() -> None:
     assert totals(plan) == "plan: nothing to do, 1 unchanged, 1 unreachable"
 
 
+def test_targets_that_could_not_be_looked_at_are_named_once_and_are_not_unchanged() -> None:
+    planned = {**samples.everywhere("a", Outcome.UNCHANGED), **samples.everywhere("b", Outcome.FAILED, "sudo refused")}
+    plan = samples.plan([samples.step("One", planned)], "ab", broken={"b": "sudo refused"})
+    lines = told(plan).splitlines()
+    assert [line for line in lines if "sudo refused" in line] == ["  failed       b  sudo refused"]
+    assert lines[-1] == "plan: nothing to do, 1 unchanged, 1 failed"
+
+
 def test_nothing_to_do_is_said_in_one_line() -> None:
     plan = samples.plan([samples.step("One", samples.everywhere("abc", Outcome.UNCHANGED))], "abc")
     assert totals(plan) == "plan: nothing to do on 3 targets"
