@@ -26,6 +26,7 @@ from octo_ssh.planning.request import RunOptions, select
 from octo_ssh.transport.session import Observer
 
 _ANY_RELEASE = "unknown"
+_ANY_ANSWER = "unknown"
 
 
 async def status(request: PlanRequest, *, emit: Emit, make_connector: MakeConnector) -> StatusReport:
@@ -62,6 +63,7 @@ def _load(request: PlanRequest) -> Loaded:
     return load(
         LoadRequest(request.plan_path, request.inventory_path, request.environment, release, request.variables),
         secrets=_LateSecrets(),
+        answer=lambda prompt: None if prompt.has_default else _ANY_ANSWER,  # nothing is done with it
     )
 
 

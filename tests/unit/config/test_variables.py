@@ -16,7 +16,18 @@ from octo_ssh.config.variables import Scopes, exported
 from octo_ssh.errors import Position
 from octo_ssh.model.inventory import Environment, Inventory, Tag, Target
 from octo_ssh.model.plan import GroupStep, InlineScript, ReleasePlan, RunStep, Step
-from octo_ssh.model.values import Binding, EnvSource, Expr, Scope, Scoped, ScopedValue, SecretRef, Template, Value
+from octo_ssh.model.values import (
+    Binding,
+    EnvSource,
+    Expr,
+    Prompt,
+    Scope,
+    Scoped,
+    ScopedValue,
+    SecretRef,
+    Template,
+    Value,
+)
 
 LINES = itertools.count(1)
 TOKEN = SecretRef(EnvSource("TOKEN"), Position("plan.yaml", 1, 1))
@@ -370,3 +381,59 @@ def test_all_variables_at_once_are_a_plain_map() -> None:
         found = render(template(text), names)
         assert type(found) is dict
         assert found == {"Project.Color": "red", "n": 2}
+
+
+NESTED: Mapping[str, Expr] = {
+    "db": {
+        "hosts": ({"name": template("${{ short }}.${{ environment }}"), "port": 5432}, {"name": "two"}),
+        "a.b": {"c": template("${{ short ~ 1 }}")},
+    },
+    "short": "db",
+    "A.B": {"hosts": (template("${{ db.hosts[0].name }}"),), "x:y": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("${{ db.hosts[0].name }}", "db.staging"),
+        ("${{ db.hosts[0].port + 1 }}", 5433),
+        ("${{ db['a.b'].c }}", "db1"),
+        ("${{ vars['A.B'].hosts[0] }}", "db.staging"),
+        ("${{ vars['A.B']['x:y'] }}", True),
+        ("${{ db.hosts | map(attribute='name') | join(',') }}", "db.staging,two"),
+        ("${{ db.hosts[0] }}", {"name": "db.staging", "port": 5432}),
+        ("${{ vars.db.hosts | length }}", 2),
+    ],
+)
+def test_values_inside_values_are_rendered_and_reached(text: str, result: Any) -> None:
+    scopes = World(plan={**NESTED, "x": template(text)}).scopes()
+    assert messages(scopes) == []
+    assert value(scopes, "x") == result
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("${{ db.hosts[2].name }}", "there is no 2 in this list"),
+        ("${{ db.host }}", "there is no 'host' in this map (did you mean 'hosts'?)"),
+        ("${{ vars['A.C'] }}", "there is no 'A.C' in variables (did you mean 'A.B'?)"),
+    ],
+)
+def test_what_is_not_inside_a_value_is_told(text: str, message: str) -> None:
+    assert messages(World(plan={**NESTED, "x": template(text)}).scopes()) == [message]
+
+
+def test_what_is_wrong_with_a_variable_that_vars_asks_for_is_told_at_that_variable() -> None:
+    scopes = World(plan={"A.B": template("${{ nobody }}"), "x": template("${{ vars['A.B'] ~ 1 }}")}).scopes()
+    [problem] = scopes.problems()
+    written = scopes._plan.variables["A.B"].value
+    assert isinstance(written, Template)
+    assert (problem.position, problem.message) == (written.position, "undefined name 'nobody'")
+
+
+def test_two_prompts_that_ask_the_same_are_no_tie() -> None:
+    same = Prompt("Which?", None, False, False, Position("i", 1, 1))
+    again = Prompt("Which?", None, False, False, Position("i", 2, 1))
+    found = World(web={"x": same}, blue={"x": again}).scopes().problems()
+    assert [problem.message for problem in found] == ["'x' needs an answer: run it on a terminal, or add --var x=…"]

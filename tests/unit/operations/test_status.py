@@ -20,7 +20,7 @@ PLAN = """
 version: 1
 project: shop
 packages: {shop: {dir: build}}
-variables: {token: {secret: {env: NO_SUCH_VARIABLE_HERE}}}
+variables: {token: {secret: {env: NO_SUCH_VARIABLE_HERE}}, ticket: {prompt: {text: "Which?"}}}
 environment: staging
 steps:
   - {name: Deploy, package: shop, to: ~/shop}
