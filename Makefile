@@ -4,7 +4,7 @@
 PYTEST_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup demo test unit check format fleet packages clean
+.PHONY: help setup demo test unit check format reference fleet packages clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make unit     only the tests that need no server'
 	@echo 'make fleet    only the tests on booted Debian hosts (root on Debian)'
 	@echo 'make format   put the code into its form'
+	@echo 'make reference  write docs/reference.md anew from the definitions of the keys'
 	@echo 'make setup    only make .venv ready'
 	@echo 'make clean    remove .venv and caches'
 	@echo 'PYTHON=/path/to/python3 chooses the interpreter; PYTEST_ARGS="-k journal -x" goes to pytest.'
@@ -53,6 +54,9 @@ check: .venv/.ready-to-work
 format: .venv/.ready-to-work
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: .venv/.ready-to-work
+	@$(BIN)/python -c 'from octo_ssh.config import reference; reference.write("docs/reference.md")'
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -134,6 +134,7 @@ def parse_document(data: bytes | str, file: str, problems: Problems) -> Node | N
         mark, context = error.problem_mark, error.context_mark
         at = mark or context
         line, column = (at.line, at.column) if at else (0, 0)
+        line = min(line, text.count("\n"))  # what is missing at the end is sometimes said to be missing a line further
         line, column, message = explain(text, line, column, context.line if context else line, error.problem or "")
         problems.add(Position(file, line + 1, column + 1), message)
     except yaml.YAMLError as error:

@@ -81,7 +81,11 @@ class _Reader:
     def _environment(self, name: str, position: Position, shape: EnvironmentShape) -> Environment:
         self._check_name(name, "environment", position)
         return Environment(
-            name, position, confirm=shape.confirm, variables=read_variables(shape.variables, self.problems)
+            name,
+            position,
+            confirm=shape.confirm,
+            guided=shape.guided,
+            variables=read_variables(shape.variables, self.problems),
         )
 
     def _check_name(self, name: str, kind: str, position: Position) -> None:

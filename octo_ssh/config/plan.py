@@ -146,7 +146,7 @@ def _source(name: str, position: Position, shape: PackageShape, problems: Proble
 
 
 def _origin(shape: PackageShape, problems: Problems) -> Origin | None:
-    given = [key for key in ("file", "dir", "url") if shape.has(key)]
+    given = [key for key in shape.one_of if shape.has(key)]
     if len(given) != 1:
         problems.add(shape.position, "a package has one of 'file', 'dir' and 'url': add or remove one")
         return None

@@ -8,13 +8,13 @@ from typing import assert_never
 from octo_ssh.config.document import Mapping, Node, Scalar
 from octo_ssh.config.plan_beside import find_source, read_script, read_template
 from octo_ssh.config.plan_configure import read_configure
+from octo_ssh.config.plan_part_shapes import RestartShape
 from octo_ssh.config.plan_probes import read_probe
 from octo_ssh.config.plan_step_shapes import (
     ApproveShape,
     CheckShape,
     FileShape,
     PackageStepShape,
-    RestartShape,
     RunShape,
     ServiceShape,
 )
@@ -46,7 +46,6 @@ from octo_ssh.model.plan import (
 )
 
 ActShape = RunShape | CheckShape | PackageStepShape | FileShape | ServiceShape | ApproveShape
-_CONTENTS = ("content", "template", "source", "absent")
 _OF_A_FILE_THAT_IS_THERE = ("mode", "owner", "group", "parents", "diff")
 
 
@@ -137,10 +136,12 @@ class ActReader:
         for key, name in (("owner", shape.owner), ("group", shape.group)):
             if isinstance(name, str):
                 self._say(owner_problem(name, key), shape.at(key))
-        given = [key for key in _CONTENTS if shape.has(key) and (key != "absent" or shape.absent)]
+        given = [key for key in shape.one_of if shape.has(key)]
         if len(given) != 1:
-            message = f"a file step has one of {quoted_list(_CONTENTS)}: add or remove one"
+            message = f"a file step has one of {quoted_list(shape.one_of)}: add or remove one"
             self.problems.add(shape.key_at(given[1]) if given else shape.position, message)
+        if shape.has("absent") and not shape.absent:
+            self.problems.add(shape.at("absent"), "'absent: false' says nothing: write what the file holds")
         for key in _OF_A_FILE_THAT_IS_THERE if shape.absent else ():
             if shape.has(key):
                 self.problems.add(shape.key_at(key), f"'{key}' belongs to a file that is there: remove it")

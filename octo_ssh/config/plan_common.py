@@ -13,14 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from octo_ssh.config.document import Mapping, Node, Scalar
 from octo_ssh.config.plan_kinds import NOUNS
-from octo_ssh.config.plan_step_shapes import (
-    ActingShape,
-    ApproveShape,
-    BecomeStepShape,
-    RetryShape,
-    StepShape,
-    WorkShape,
-)
+from octo_ssh.config.plan_part_shapes import BecomeStepShape, RetryShape
+from octo_ssh.config.plan_step_shapes import ActingShape, ApproveShape, StepShape, WorkShape
 from octo_ssh.config.plan_words import is_user
 from octo_ssh.config.problems import Problems, nearest, quoted_list
 from octo_ssh.config.schema import validate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octo_ssh.config.document import Entry, Mapping, Node, Scalar, Sequence
-from octo_ssh.config.plan_step_shapes import ConfigureShape
+from octo_ssh.config.plan_part_shapes import ConfigureShape
 from octo_ssh.config.plan_words import inner_problem
 from octo_ssh.config.problems import Problems
 from octo_ssh.config.schema import validate

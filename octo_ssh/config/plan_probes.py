@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octo_ssh.config.document import Node, Scalar, Sequence
-from octo_ssh.config.plan_step_shapes import ProbeShape, RollingShape
+from octo_ssh.config.plan_part_shapes import ProbeShape, RollingShape
 from octo_ssh.config.plan_words import is_http_url
 from octo_ssh.config.problems import Problems
 from octo_ssh.config.values import BadValue, duration_s, shell_text, template_text
@@ -12,7 +12,7 @@ from octo_ssh.model.plan import Budget, CommandProbe, HttpProbe, Probe, Rolling,
 
 def read_probe(shape: ProbeShape, problems: Problems) -> Probe:
     """What must come true."""
-    if shape.has("http") == shape.has("command"):
+    if sum(map(shape.has, shape.one_of)) != 1:
         problems.add(shape.position, "one of 'http' and 'command' must stand here: add or remove one")
     if shape.has("contains") and not shape.has("http"):
         problems.add(shape.key_at("contains"), "'contains' looks into the answer to 'http': add it, or remove this")

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from octo_ssh.config import values
 from octo_ssh.config.schema import (
+    WORDS,
     FormatVersion,
     Items,
     NotBuilt,
@@ -28,6 +29,8 @@ Word = BeforeValidator(leaf(values.plain_text))
 
 class PackageShape(Shape):
     """Where a package comes from: one of ``file``, ``dir`` and ``url``."""
+
+    one_of = ("file", "dir", "url")
 
     file: Text | None = Field(
         None,
@@ -53,7 +56,10 @@ class PackageShape(Shape):
 PackagesNode = Annotated[
     Raw, WithJsonSchema({"type": "object", "minProperties": 1, "additionalProperties": see("PackageShape")})
 ]
-StepsNode = Annotated[Raw, WithJsonSchema({"type": "array", "minItems": 1, "items": see("step")})]
+StepsNode = Annotated[
+    Raw,
+    WithJsonSchema({"type": "array", "minItems": 1, "items": see("step"), WORDS: "list of [steps](#steps)"}),
+]
 
 
 class PlanShape(Shape):

@@ -4,104 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
+from octo_ssh.config.plan_part_shapes import (
+    BecomeNode,
+    ConfigureNode,
+    ContentNode,
+    EnvNode,
+    Mode,
+    ProbeShape,
+    RestartNode,
+    RetryShape,
+    RollingShape,
+    WhenText,
+)
 from octo_ssh.config.plan_shapes import StepsNode, Word
-from octo_ssh.config.plan_words import file_mode, number
 from octo_ssh.config.schema import (
-    DURATION_SCHEMA,
     Flag,
     Items,
     NotBuilt,
     OneOrMany,
-    Raw,
     Seconds,
     Shape,
     Shell,
     Str,
-    TargetBudget,
     Text,
     VariablesNode,
     WholeNumber,
-    leaf,
-    see,
 )
-
-_WORDS_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
-_LIST_SCHEMA = {"type": "array", "items": {"type": "string"}}
-_SETTINGS_SCHEMA = {
-    "type": "object",
-    "minProperties": 1,
-    "additionalProperties": {"type": "object", "minProperties": 1},
-}
-BecomeNode = Annotated[Raw, WithJsonSchema({"anyOf": [{"type": "boolean"}, see("BecomeStepShape")]})]
-PauseNode = Annotated[Raw, WithJsonSchema({"anyOf": [DURATION_SCHEMA, {"const": "approve"}]})]
-CommandNode = Annotated[Raw, WithJsonSchema(_WORDS_SCHEMA)]
-ConfigureNode = Annotated[Raw, WithJsonSchema({"anyOf": [_LIST_SCHEMA, see("ConfigureShape")]})]
-SettingsNode = Annotated[Raw, WithJsonSchema(_SETTINGS_SCHEMA)]
-RestartNode = Annotated[Raw, WithJsonSchema({"anyOf": [{"enum": ["never", "always"]}, see("RestartShape")]})]
-ContentNode = Annotated[Raw, WithJsonSchema({"anyOf": [{"type": "string"}, see("sourced_text")]})]
-EnvNode = Annotated[Raw, WithJsonSchema({"type": "object", "propertyNames": see("environment_name")})]
-Mode = Annotated[
-    int, PlainValidator(leaf(file_mode)), WithJsonSchema({"type": "string", "pattern": "^0?[01]?[0-7]{3}$"})
-]
-Number = Annotated[float, BeforeValidator(leaf(number))]
-
-
-class BecomeStepShape(Shape):
-    """``become`` of a step, as a map."""
-
-    user: Str = Field(description="Who to become, whatever the target says.", examples=["postgres"])
-
-
-class RetryShape(Shape):
-    """How a failed step is tried again."""
-
-    times: WholeNumber = Field(ge=0, le=100, description="How often, after the first time.", examples=[2])
-    delay: Seconds = Field(5.0, description="How long to wait before the second try.", examples=["10s"])
-    backoff: Number = Field(
-        1.0, ge=1, le=100, description="By what the delay is multiplied for each further try.", examples=[2]
-    )
-    max_delay: Seconds = Field(3600.0, description="The longest that the delay grows.", examples=["5m"])
-
-
-class RollingShape(Shape):
-    """A window that slides over a group's targets. Percentages are of the group's targets."""
-
-    window: TargetBudget | None = Field(
-        None, description="How many targets at once; a share is rounded up. Default: 1.", examples=["25%"]
-    )
-    canary: TargetBudget | None = Field(
-        None, description="How many targets go first. If one of them fails, the run halts. Default: none.", examples=[1]
-    )
-    max_failures: TargetBudget | None = Field(
-        None, description="How many targets may fail before the group halts. Default: 0.", examples=[1]
-    )
-    pause: PauseNode | None = Field(
-        None,
-        description="How long to wait after the canary, and before the next target takes a place in the window; or"
-        " ``approve``: ask somebody after the canary. Default: not at all.",
-        examples=["30s", "approve"],
-    )
-
-
-class ProbeShape(Shape):
-    """Something that must come true on the target: one of ``http`` and ``command``."""
-
-    http: Text | None = Field(
-        None,
-        description="A URL that must answer 2xx. It is asked on the target, by curl or wget.",
-        examples=["http://127.0.0.1:${{ app_port }}/healthz"],
-    )
-    contains: Text | None = Field(None, description="What the answer to ``http`` must hold.", examples=["ok"])
-    command: CommandNode | None = Field(
-        None,
-        description="A command that must exit 0: shell, which is never a template, or a list with an element for each"
-        " argument, which may be templates.",
-        examples=[["curl", "-fsS", "localhost:${{ app_port }}"], "systemctl is-active shop"],
-    )
-    within: Seconds = Field(30.0, description="How long it may take to come true.", examples=["1m"])
-    every: Seconds = Field(2.0, description="How long to wait before it is asked again.", examples=["5s"])
 
 
 class StepShape(Shape):
@@ -120,7 +50,7 @@ class StepShape(Shape):
         " targets of the group, or every target of the environment.",
         examples=[["web"], "web & env:staging", "controller"],
     )
-    when: Text = Field(
+    when: WhenText = Field(
         "success",
         description="``success``, ``failure`` or ``always``, of the target so far (on the controller: of the run); or a"
         " template that gives true or false.",
@@ -213,6 +143,8 @@ class ActingShape(WorkShape):
 class RunShape(ActingShape):
     """A step that runs a script: one of ``run`` and ``script``."""
 
+    one_of = ("run", "script")
+
     run: Shell | None = Field(
         None,
         description="Shell, never a template: variables are in the environment.",
@@ -246,22 +178,6 @@ class CheckShape(ActingShape):
     """A step that waits until something is true."""
 
     check: ProbeShape = Field(description="What must come true.", examples=[{"command": "systemctl is-active shop"}])
-
-
-class ConfigureShape(Shape):
-    """Which files of a package are configured, and how."""
-
-    files: Items[Str] = Field(
-        (),
-        description="Patterns of files in which ``${{ … }}`` is filled in. One that matches no file is an error.",
-        examples=[["config/*.conf"]],
-    )
-    set: SettingsNode | None = Field(
-        None,
-        description="By pattern of JSON, YAML or .properties files: the values to set. A key is the path to its value,"
-        " names with ``:`` between them. A key that is not in the file is an error.",
-        examples=[{"config/app.json": {"Logging:Level": "${{ log_level }}"}}],
-    )
 
 
 class PackageStepShape(ActingShape):
@@ -306,6 +222,8 @@ class PackageStepShape(ActingShape):
 class FileShape(ActingShape):
     """A step that makes a file as it should be: one of ``content``, ``template``, ``source`` and ``absent``."""
 
+    one_of = ("content", "template", "source", "absent")
+
     file: Text = Field(
         description="The path on the target: absolute, or in the login's home (``~/…``). A symbolic link there is"
         " refused.",
@@ -324,7 +242,9 @@ class FileShape(ActingShape):
     source: Str | None = Field(
         None, description="A file beside the plan that is copied as it is.", examples=["files/logo.png"]
     )
-    absent: Flag = Field(False, description="The file should not be there.", examples=[True])
+    absent: Annotated[Flag, WithJsonSchema({"const": True})] = Field(
+        False, description="The file should not be there.", examples=[True]
+    )
     mode: Mode | None = Field(
         None,
         description="The file's mode in octal digits, quoted. Default: a new file gets 0644, one that holds secrets"
@@ -343,16 +263,6 @@ class FileShape(ActingShape):
     )
     diff: Flag = Field(
         True, description="``plan`` shows what changes in the text. Secrets are never shown.", examples=[False]
-    )
-
-
-class RestartShape(Shape):
-    """What makes a service restart."""
-
-    on_change: OneOrMany[Str] = Field(
-        min_length=1,
-        description="Names or ids of earlier steps: where one of them changes the target, the service restarts.",
-        examples=[["Unit file"]],
     )
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -92,35 +92,49 @@ class _OneOrManySchema:
         return {"anyOf": [listed.get("items", {}), listed]}
 
 
-def see(name: str) -> dict[str, str]:
-    """Stands in a JSON schema for what another part of it says: a shape by the name of its class, or a fragment of
-    ``reference``, which puts a ``$ref`` in its place."""
+SEE = "x-see"
+WORDS = "x-words"
+"""In a JSON schema: what ``json_schema`` puts something in the place of, and what ``reference`` says of a type."""
+
+
+def see(name: str) -> dict[str, Any]:
+    """Stands in a JSON schema for another part of it: a shape, by the name of its class, or a fragment."""
     return {SEE: name}
 
 
-SEE = "x-see"
+_PLAIN = {"type": "string", "minLength": 1, "not": {"pattern": r"\$\{\{"}}
+DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", WORDS: "duration"}
+_BUDGET_SCHEMA = {
+    "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]+)?%$"}],
+    WORDS: "number or share",
+}
+_VARIABLES_SCHEMA = {
+    "type": "object",
+    "propertyNames": see("variable_name"),
+    "additionalProperties": see("value"),
+    WORDS: "map of [values](#values)",
+}
 
-Str = Annotated[str, BeforeValidator(leaf(values.plain_text))]
+Str = Annotated[str, BeforeValidator(leaf(values.plain_text)), WithJsonSchema({**_PLAIN, WORDS: "text"})]
 """Plain text: a number or a template is refused."""
-Shell = Annotated[str, BeforeValidator(leaf(values.shell_text))]
+Shell = Annotated[str, BeforeValidator(leaf(values.shell_text)), WithJsonSchema({**_PLAIN, WORDS: "shell"})]
 """Shell, which is never a template."""
 Flag = Annotated[bool, BeforeValidator(leaf(values.flag))]
 WholeNumber = Annotated[int, BeforeValidator(leaf(values.whole_number))]
 """Add Field(ge=…, le=…) for bounds."""
-Text = Annotated[str | Template, PlainValidator(leaf(values.template_text)), WithJsonSchema({"type": "string"})]
+Text = Annotated[
+    str | Template,
+    PlainValidator(leaf(values.template_text)),
+    WithJsonSchema({"type": "string", WORDS: "text or template"}),
+]
 """Text that may be a template."""
-DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"}
 Seconds = Annotated[float, PlainValidator(leaf(values.duration_s)), WithJsonSchema(DURATION_SCHEMA)]
 """A duration with its unit, as seconds."""
-TargetBudget = Annotated[
-    Budget,
-    PlainValidator(leaf(values.budget)),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9.]+%$"}]}),
-]
+TargetBudget = Annotated[Budget, PlainValidator(leaf(values.budget)), WithJsonSchema(_BUDGET_SCHEMA)]
 """A number of targets or a share of them."""
 Raw = Annotated[Scalar | Sequence | Mapping, PlainValidator(lambda node: node), WithJsonSchema({})]
 """The node itself, for whoever reads it further. Where that is known, say what it may hold: another WithJsonSchema."""
-VariablesNode = Annotated[Raw, WithJsonSchema({"type": "object", "propertyNames": see("variable_name")})]
+VariablesNode = Annotated[Raw, WithJsonSchema(_VARIABLES_SCHEMA)]
 """Variables by name."""
 SourcedNode = Annotated[Raw, WithJsonSchema(see("secret"))]
 """A secret, which never stands in a file."""
@@ -169,6 +183,8 @@ class Shape(BaseModel):
         protected_namespaces=(),
         json_schema_extra=_with_standard_bounds,
     )
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Keys of which exactly one must stand there. Whoever reads the shape on sees to it."""
     _node: Mapping = PrivateAttr()
 
     @model_validator(mode="wrap")

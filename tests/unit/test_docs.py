@@ -10,9 +10,13 @@ import re
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from octo_ssh.config.age import encrypt, new_identity
+from octo_ssh.config.document import parse_document, plain
+from octo_ssh.config.json_schema import inventory_schema, plan_schema
 from octo_ssh.config.load import LoadRequest, load
+from octo_ssh.config.problems import Problems
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -88,6 +92,16 @@ def test_an_example_loads(kind: str, text: str, folder: Path) -> None:
     staging = "staging" if kind == "plan" or re.search(r"^environments:", text, re.MULTILINE) else None
     loaded = load(LoadRequest(str(folder / "plan.yaml"), environment=staging), answer=lambda prompt: "typed in")
     assert loaded.targets
+
+
+SCHEMAS = {"plan": Draft202012Validator(plan_schema()), "inventory": Draft202012Validator(inventory_schema())}
+
+
+@pytest.mark.parametrize(("kind", "text"), examples())
+def test_an_example_fits_its_schema(kind: str, text: str) -> None:
+    node = parse_document(completed(text) if kind == "plan" else text, "example", Problems())
+    assert node is not None
+    assert [error.message for error in SCHEMAS[kind].iter_errors(plain(node))] == []
 
 
 def test_the_example_inventory_loads(folder: Path) -> None:

@@ -50,7 +50,7 @@ targets:
     host_key: SHA256:UlKpVqbC0qJ5Vz3XHkqNQmQnJwS8Vb7oWc0y4m3tq9E     # narrows known_hosts further, if wanted
     tags: [jump]
 """
-NOT_YET = ("requires:", "guided:", "freezes:", "- {from:")
+NOT_YET = ("requires:", "freezes:", "- {from:")
 
 
 @pytest.fixture
@@ -96,6 +96,7 @@ def test_the_spec_example_loads_without_what_is_not_built_yet(here: Path) -> Non
     assert inventory.known_hosts == "known_hosts"
     assert list(inventory.environments) == ["staging", "production"]
     assert inventory.environments["production"].confirm
+    assert inventory.environments["production"].guided
     assert inventory.environments["production"].variables["log_level"].value == "warning"
     assert list(inventory.tags) == ["web", "jump", "db"]
     assert inventory.tags["web"].variables["workers"].value == 4
@@ -108,7 +109,6 @@ def test_the_spec_example_is_refused_at_what_is_not_built_yet(here: Path) -> Non
         load_inventory("inventory.yaml")
     assert [str(problem) for problem in caught.value.problems] == [
         "inventory.yaml:11:5: 'requires' is not built yet in octo-ssh 0.1: remove it",
-        "inventory.yaml:13:5: 'guided' is not built yet in octo-ssh 0.1: remove it",
         "inventory.yaml:15:5: 'freezes' is not built yet in octo-ssh 0.1: remove it",
     ]
 
@@ -124,8 +124,9 @@ def test_the_example_file_loads() -> None:
     assert inventory.targets["staging"].ssh_config == "none"
 
 
-def test_guided_false_asks_for_nothing_and_is_accepted(here: Path) -> None:
-    assert load("environments: {a: {guided: false}}\ntargets: {x: {}}\n").environments["a"].guided is False
+def test_an_environment_may_ask_what_to_do_about_failures(here: Path) -> None:
+    environments = load("environments: {a: {guided: true}, b: {}}\ntargets: {x: {}}\n").environments
+    assert (environments["a"].guided, environments["b"].guided) == (True, False)
 
 
 def test_empty_values_are_empty_maps(here: Path) -> None:

@@ -367,11 +367,6 @@ BAD: list[tuple[str, str, list[str]]] = [
         ["i.yaml:5:5: 'requires' is not built yet in octo-ssh 0.1: remove it"],
     ),
     (
-        "guided",
-        V + "environments:\n  a: {guided: true}\ntargets: {web: {}}\n",
-        ["i.yaml:3:7: 'guided' is not built yet in octo-ssh 0.1: remove it"],
-    ),
-    (
         "freezes",
         V + "environments:\n  a:\n    freezes:\n      - {from: 2026-01-01, to: 2026-01-02}\ntargets: {web: {}}\n",
         ["i.yaml:4:5: 'freezes' is not built yet in octo-ssh 0.1: remove it"],
