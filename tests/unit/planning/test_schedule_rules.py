@@ -128,7 +128,8 @@ def the_controller_is_told_of_a_halt(film: Film) -> None:
         if film.schedule.halted and not film.schedule.interrupted and _failed_before(film, leaf):
             assert (leaf.id, CONTROLLER) in film.begun
         if (leaf.id, CONTROLLER) in film.begun_after_interrupt:
-            assert leaf.step.step.when is When.ALWAYS and not leaf.is_approval
+            assert leaf.step.step.when is When.ALWAYS
+            assert not leaf.is_approval
 
 
 def _failed_before(film: Film, leaf: Leaf) -> bool:
