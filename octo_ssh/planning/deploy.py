@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed, PackagePlace, Place
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import PackageStep, Step
+from octo_ssh.model.plan import PackageScript, PackageStep, Step
 from octo_ssh.model.work import PackageWork, Planned
 from octo_ssh.packages.delta import lacking
 from octo_ssh.planning.compare import Comparison, compare
 from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, manifest_of, recorded
 from octo_ssh.planning.inputs import Scene
-from octo_ssh.planning.scripts import Folders, activation, probe
+from octo_ssh.planning.scripts import Folders, activation, convention, conventions, probe
 
 NAMED = 3
 """Entries that a reason names before it counts."""
@@ -66,6 +66,7 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         return Deployment(Planned(Outcome.UNCHANGED, state.quiet_reason(), None), folder, waits=False)
     own = Folders({step.kind.package: folder}, is_only_package=True)
     verify = step.kind.verify
+    scripts = conventions(configured.manifest)
     work = PackageWork(
         package=step.kind.package,
         to=place.to,
@@ -87,6 +88,10 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         repaired=state.now.damaged,
         lacking_files=choice.lacking_files,
         lacking_bytes=choice.lacking_bytes,
+        conventions={
+            name: convention(scene, step, target, PackageScript(step.kind.package, path), own)
+            for name, path in scripts.items()
+        },
     )
     reason = choice.reason if choice.build or choice.switch else state.owed_reason(owed)
     planned = Planned(Outcome.CHANGED, reason + state.extra_note(), work)
@@ -139,19 +144,24 @@ class _State:
         return tuple(names)[: self.kind.keep]
 
     def owed(self, choice: _Choice) -> tuple[str, ...]:
-        """Consequences that must be made good where nothing is switched."""
+        """Consequences that must be made good where nothing is switched: the first that is owed, and all after it."""
         if choice.build or choice.switch:
             return ()
-        wanted = {"activate": self.kind.activate is not None, "verify": self.kind.verify is not None}
+        scripts = conventions(self.wanted)
+        wanted = {
+            "Deploy": "Deploy" in scripts,
+            "activate": self.kind.activate is not None,
+            "PostDeploy": "PostDeploy" in scripts,
+            "verify": self.kind.verify is not None,
+        }
         every = tuple(what for what, is_there in wanted.items() if is_there)
         if not self._is_recorded():
             return every or (RECORD,)
         if self.scene.given.options.redeploy:
             return every
         debts = {debt.what for debt in self.observed.baseline.owed if debt.step == self.step.id}
-        if "activate" in debts:
-            return every
-        return tuple(what for what in every if what in debts)
+        first = next((index for index, what in enumerate(every) if what in debts), len(every))
+        return every[first:]
 
     def owed_reason(self, owed: tuple[str, ...]) -> str:
         what = " and ".join(owed)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from octo_ssh.config.templates import StepOutputs, TemplateProblem, render_late, render_late_word, render_word
+from octo_ssh.config.templates import TemplateProblem, render_late, render_late_word, render_word
 from octo_ssh.model.observed import FileKind, FileSeen, Owed
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import FileStep, SecretContent, Step
 from octo_ssh.model.program import FileInput
 from octo_ssh.model.values import Secret
 from octo_ssh.model.work import FileWork, LateText, LateWord, Planned
+from octo_ssh.planning.before import Before
 from octo_ssh.planning.diffs import content_diff
 from octo_ssh.planning.inputs import Scene
+from octo_ssh.planning.outputs import Outlook, uses
 from octo_ssh.planning.places import absolute
 from octo_ssh.planning.scripts import Folders, script
 from octo_ssh.planning.wanted import Wanted, measured, wanted_file
 
-__all__ = ["ON_CHANGE", "Wanted", "is_right", "plan_file", "wanted_file"]
+__all__ = ["ON_CHANGE", "Wanted", "is_right", "plan_file", "wanted_file", "with_diff"]
 
 ON_CHANGE = "on_change"
 _IN_THE_WAY = {
@@ -35,20 +37,10 @@ def is_right(work: FileWork, seen: FileSeen) -> bool:
     )
 
 
-def plan_file(
-    scene: Scene,
-    step: Step,
-    target: str,
-    folders: Folders,
-    *,
-    owes: tuple[Owed, ...],
-    known: StepOutputs | None,
-    is_prepared: bool,
-) -> Planned:
-    """What comes of a file step on a target that was observed. Raises TemplateProblem.
+def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: Outlook, before: Before) -> Planned:
+    """What comes of a file step on a target that was observed, its diff left out. Raises TemplateProblem.
 
-    ``owes``: what a change causes elsewhere. ``known``: the outputs that its texts use, None where a step of this run
-    is to give them. ``is_prepared``: an earlier step of this run may make the folder it lies in.
+    An UNCHANGED one has work where a consequence is owed, and where ``before`` says that it is looked at again.
     """
     assert isinstance(step.kind, FileStep)
     observed, wanted = scene.given.observed[target], scene.given.files[step.id, target]
@@ -65,49 +57,61 @@ def plan_file(
         seen=None if isinstance(path, LateText) else observed.files.get(step.id),
         diff=(),
         on_change=None if act is None else script(scene, step, target, act, folders),
-        owes=(*_own_debt(scene, step), *owes),
+        owes=_own_debt(scene, step),
         owed=(ON_CHANGE,) if has_debt and act is not None else (),
         sudo_user=scene.sudo_user(step, target),
     )
     if work.seen is None:
         return Planned(Outcome.CHANGED, "its path depends on outputs", work)
-    if (obstacle := _obstacle(work, work.seen, is_prepared=is_prepared)) is not None:
+    if (obstacle := _obstacle(work, work.seen, before)) is not None:
         return Planned(Outcome.FAILED, obstacle)
-    return _compared(scene, step, target, work, work.seen, wanted, known)
+    if before.redone_by is not None:
+        return Planned(Outcome.CHANGED, f"{work.seen.path}: after '{before.redone_by}'", work)
+    resolved, _ = _resolved(scene, target, work, wanted, outlook)
+    if resolved is not None:
+        differences = [*_differences(resolved, work.seen), *_numbered(scene, step, target, resolved, work.seen)]
+        if differences:
+            return Planned(Outcome.CHANGED, f"{work.seen.path}: {', '.join(differences)}", work)
+        return _unchanged(work, f"{work.seen.path} is as it should be", before)
+    if outlook.due.isdisjoint(uses(work)) and _was_left_so(scene, step, target, work.seen):
+        return _unchanged(work, f"{work.seen.path} is as this release left it", before)
+    return Planned(Outcome.CHANGED, f"{work.seen.path}: its content depends on outputs", work)
 
 
-def _compared(
-    scene: Scene, step: Step, target: str, work: FileWork, seen: FileSeen, wanted: Wanted, known: StepOutputs | None
-) -> Planned:
-    """The file against what is wanted, as far as that can be told."""
+def with_diff(scene: Scene, step: Step, target: str, work: FileWork, outlook: Outlook) -> FileWork:
+    """The work of a file step with the difference that it makes, as far as that is known and may be seen."""
     assert isinstance(step.kind, FileStep)
-    resolved, content = _resolved(scene, work, wanted, known)
-    if resolved is None:
-        if known is not None and _was_left_so(scene, step, target, seen):
-            return _unchanged(work, f"{seen.path} is as this release left it")
-        return Planned(Outcome.CHANGED, f"{seen.path}: its content depends on outputs", work)
-    differences = [*_differences(resolved, seen), *_numbered(scene, step, target, resolved, seen)]
-    if not differences:
-        return _unchanged(work, f"{seen.path} is as it should be")
-    if step.kind.show_diff and not isinstance(step.kind.content, SecretContent) and isinstance(content, Secret):
-        work = replace(work, diff=_diff(scene, resolved, seen, content))
-    return Planned(Outcome.CHANGED, f"{seen.path}: {', '.join(differences)}", work)
+    if not (work.changes and step.kind.show_diff) or isinstance(step.kind.content, SecretContent) or work.seen is None:
+        return work
+    resolved, content = _resolved(scene, target, work, scene.given.files[step.id, target], outlook)
+    old = work.seen.content if work.seen.kind is FileKind.FILE else b""
+    if resolved is None or resolved.wanted is None or not isinstance(content, Secret) or old is None:
+        return work
+    # What only its owner may read has its reasons.
+    hides_old = resolved.wanted.holds_secrets or not work.seen.mode & 0o077
+    secrets = scene.given.loaded.secrets.known()
+    return replace(work, diff=content_diff(old, content.reveal(), secrets, hides_old=hides_old))
 
 
-def _unchanged(work: FileWork, reason: str) -> Planned:
+def _unchanged(work: FileWork, reason: str, before: Before) -> Planned:
+    owed = f"owed since an earlier run: {', '.join(work.owed)}"
+    if before.stirred_by is not None:
+        again = f"{reason}, and is looked at again after '{before.stirred_by}'"
+        return Planned(Outcome.CHANGED, owed, work) if work.owed else Planned(Outcome.UNCHANGED, again, work)
     if work.owed:
-        owed = f"owed since an earlier run: {', '.join(work.owed)}"
         return Planned(Outcome.CHANGED, owed, replace(work, changes=False))
     return Planned(Outcome.UNCHANGED, reason)
 
 
 def _resolved(
-    scene: Scene, work: FileWork, wanted: Wanted, known: StepOutputs | None
+    scene: Scene, target: str, work: FileWork, wanted: Wanted, outlook: Outlook
 ) -> tuple[FileWork | None, Secret | FileInput | None]:
     """The work with its late texts filled in from what is remembered, and the content; None where that cannot be."""
     late = wanted.file.late if wanted.file is not None else None
     if late is None and not isinstance(work.owner, LateText) and not isinstance(work.group, LateText):
         return work, wanted.content
+    # What ``on_change`` reads makes no difference to the file.
+    known = outlook.known(uses(replace(work, on_change=None)), target)
     if known is None:
         return None, None
     try:
@@ -134,14 +138,14 @@ def _was_left_so(scene: Scene, step: Step, target: str, seen: FileSeen) -> bool:
     return now == (left.path, left.present, left.sha256, left.mode, left.owner, left.group)
 
 
-def _obstacle(work: FileWork, seen: FileSeen, *, is_prepared: bool) -> str | None:
-    """Why the step cannot be done."""
+def _obstacle(work: FileWork, seen: FileSeen, before: Before) -> str | None:
+    """Why the step cannot be done, whatever the steps before it do."""
     if seen.kind is FileKind.UNREADABLE:
         who = work.sudo_user or "the login"
         return f"{seen.path} cannot be looked at by {who}: give the step a 'become', or have it opened"
-    if seen.kind in _IN_THE_WAY:
+    if seen.kind in _IN_THE_WAY and before.stirred_by is None:
         return f"{seen.path} is {_IN_THE_WAY[seen.kind]}"
-    if work.wanted is not None and seen.missing_parents and not (work.parents or is_prepared):
+    if work.wanted is not None and seen.missing_parents and not (work.parents or before.prepares):
         return f"the folder of {seen.path} is not there: add 'parents: true', or make it in a step before"
     return None
 
@@ -178,16 +182,6 @@ def _numbered(scene: Scene, step: Step, target: str, work: FileWork, seen: FileS
 def _is_number_of(wanted: LateWord | None, name: str) -> bool:
     """The two may be one: only the target knows."""
     return isinstance(wanted, str) and wanted.isdigit() and not name.isdigit()
-
-
-def _diff(scene: Scene, work: FileWork, seen: FileSeen, content: Secret) -> tuple[str, ...]:
-    assert work.wanted is not None
-    old = seen.content if seen.kind is FileKind.FILE else b""
-    if old is None:
-        return ()
-    # What only its owner may read has its reasons.
-    hides_old = work.wanted.holds_secrets or not seen.mode & 0o077
-    return content_diff(old, content.reveal(), scene.given.loaded.secrets.known(), hides_old=hides_old)
 
 
 def _own_debt(scene: Scene, step: Step) -> tuple[Owed, ...]:

@@ -99,6 +99,11 @@ class Scene:
     def is_skipped(self, step: Step) -> bool:
         return step.id in self.given.selection.skipped
 
+    def is_left_out(self, step: Step) -> bool:
+        """With ``--skip-step``, in an environment that it is for."""
+        here = not step.environments or self.given.loaded.environment in step.environments
+        return here and self.is_skipped(step)
+
     def waits_for_failure(self, step: Step) -> bool:
         return any(one.when is When.FAILURE for one in (*self.path[step.id], step))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from octo_ssh.model.plan import CheckStep, Step
+from octo_ssh.model.plan import CheckStep, FileStep, Rerun, RunStep, ServiceStep, Step
 from octo_ssh.planning.inputs import Scene
+from octo_ssh.planning.reasons import REDEPLOY, RERUN, RUNBOOK, SO_ALREADY, UNLESS
 from octo_ssh.planning.scripts import digest
 
 
@@ -23,8 +24,9 @@ def once_target(scene: Scene, step: Step, targets: Sequence[str], changing: Coll
     """Where a ``once`` step stands in this run; None when it has no target in it.
 
     The first reachable target is the one, if none has it in its memory. A success on any target of ``on``, before
-    ``--limit``, counts; where one could not be asked and none says so, the run is refused. ``changing`` are the
-    targets that this run changes.
+    ``--limit``, counts, and so does an ``unless`` that says so on any; where one could not be asked and none says so,
+    the run is refused. ``changing`` are the targets that this run changes. Files and services have no such memory:
+    they are compared on the first reachable target.
     """
     if not targets:
         return None
@@ -33,12 +35,16 @@ def once_target(scene: Scene, step: Step, targets: Sequence[str], changing: Coll
     if not reachable:
         return Chosen(targets[0], is_due=False, reason="")
     first = reachable[0]
-    if scene.is_skipped(step) or scene.waits_for_failure(step):
+    if scene.is_skipped(step) or scene.waits_for_failure(step) or isinstance(step.kind, FileStep | ServiceStep):
         return Chosen(first, is_due=False, reason="")
+    if isinstance(step.kind, RunStep) and step.kind.unless is not None:
+        return _unless(scene, step, first)
     if scene.is_runbook:
-        return Chosen(first, is_due=True, reason="a plan without packages: always runs")
+        return Chosen(first, is_due=True, reason=RUNBOOK)
     if scene.given.options.redeploy:
-        return Chosen(first, is_due=True, reason="--redeploy")
+        return Chosen(first, is_due=True, reason=REDEPLOY)
+    if isinstance(step.kind, RunStep) and step.kind.rerun is Rerun.ALWAYS:
+        return Chosen(first, is_due=True, reason=RERUN)
     everyone = scene.reach_all[step.id]
     if isinstance(step.kind, CheckStep):
         return _check(scene, step, reachable, everyone, changing)
@@ -55,13 +61,28 @@ def _script(scene: Scene, step: Step, reachable: Sequence[str], everyone: Sequen
             where = "" if name in reachable else f" on {name}"
             target = name if name in reachable else reachable[0]
             return Chosen(target, is_due=False, reason=f"ran already for {release}{where}")
-    missing = [name for name in everyone if name not in observed]
+    _refuse_silence(scene, step)
+    return Chosen(reachable[0], is_due=True, reason=f"not yet run for {release}, on one of {len(everyone)}")
+
+
+def _unless(scene: Scene, step: Step, first: str) -> Chosen:
+    """What its ``unless`` says on any of its targets, alone."""
+    observed = scene.given.observed
+    done = [name for name in scene.reach_all[step.id] if name in observed and observed[name].unless.get(step.id) == 0]
+    if done:
+        return Chosen(first, is_due=False, reason=SO_ALREADY if first in done else f"{SO_ALREADY} on {done[0]}")
+    _refuse_silence(scene, step)
+    return Chosen(first, is_due=True, reason=UNLESS)
+
+
+def _refuse_silence(scene: Scene, step: Step) -> None:
+    """Refuse the run where a target that could tell cannot be asked."""
+    missing = [name for name in scene.reach_all[step.id] if name not in scene.given.observed]
     if missing:
         scene.refusals.append(
             f"'{step.name}' runs once for all its targets; whether it did cannot be told: "
             f"{', '.join(missing)} cannot be asked, and no other target says so"
         )
-    return Chosen(reachable[0], is_due=True, reason=f"not yet run for {release}, on one of {len(everyone)}")
 
 
 def _check(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import assert_never
+from collections.abc import Iterable, Iterator, Mapping
 
-from octo_ssh.config.templates import StepOutputs
+from octo_ssh.config.templates import StepOutputs, output_uses
 from octo_ssh.model.observed import Observed
 from octo_ssh.model.plan import GroupStep, ReleasePlan
-from octo_ssh.model.values import SecretRef
 from octo_ssh.model.work import (
     ApproveWork,
     FileWork,
     HttpWork,
     LateText,
-    LateWord,
     PackageWork,
     ProbeWork,
     ScriptValue,
@@ -64,45 +61,81 @@ def after(value: ScriptValue | None) -> tuple[str, ...]:
 
 def uses(work: Work) -> tuple[str, ...]:
     """Ids of the steps whose outputs a step's work depends on, each once."""
-    return tuple(dict.fromkeys(_uses(work)))
+    late = (step for text in _late(work) for step in text.after)
+    return tuple(dict.fromkeys((*late, *(step for one in _scripts(work) for step in one.reads))))
 
 
-def _uses(work: Work) -> Iterator[str]:
+def named_places(work: Work) -> frozenset[tuple[str, str]]:
+    """Step ids and targets of outputs that a step's work takes from a certain target."""
+    found = (use for text in _late(work) for use in output_uses(text.template))
+    return frozenset((use.step, use.target) for use in found if use.target is not None)
+
+
+class Outlook:
+    """What outputs will be when a step's turn comes: as targets remember them, unless a step of this run gives new
+    ones. Secret ones are remembered nowhere.
+    """
+
+    def __init__(self, observed: Mapping[str, Observed], release: str | None) -> None:
+        self.due: set[str] = set()
+        """Ids of the steps that are due anywhere."""
+        self.secret: dict[str, set[str]] = {}
+        """By step id: the targets on which its last success gave secret outputs."""
+        self._said: dict[str, dict[str, Mapping[str, str]]] = {}
+        self._latest: dict[str, str] = {}
+        for name, seen in observed.items():
+            for step, outputs in seen.baseline.outputs.items():
+                self._said.setdefault(step, {})[name] = outputs.values
+                if step not in self._latest or outputs.release == (release or ""):
+                    self._latest[step] = name
+                if outputs.secret:
+                    self.secret.setdefault(step, set()).add(name)
+
+    def known(self, steps: Iterable[str], place: str) -> StepOutputs | None:
+        """What ``steps`` is in templates at a place; None where one of these steps is still to speak.
+
+        ``output`` is the place's own, else that of whoever said it last in this release.
+        """
+        if not self.due.isdisjoint(steps):
+            return None
+        return {
+            step: {"output": said.get(place, said[self._latest[step]]), "outputs": said}
+            for step, said in self._said.items()
+        }
+
+
+def _late(work: Work) -> Iterator[LateText]:
+    """The texts of a step's work that use outputs."""
+    for script in _scripts(work):
+        yield from _texts(*script.env.values(), script.cwd)
+    match work:
+        case ProbeWork(what=HttpWork(url, contains)):
+            yield from _texts(url, contains)
+        case PackageWork(verify=ProbeWork(what=HttpWork(url, contains))):
+            yield from _texts(url, contains)
+        case FileWork(path=path, owner=owner, group=group, wanted=wanted):
+            yield from _texts(path, owner, group, wanted.late if wanted is not None else None)
+        case ServiceWork(service=word) | ApproveWork(text=word):
+            yield from _texts(word)
+        case _:
+            return
+
+
+def _scripts(work: Work) -> Iterator[ScriptWork]:
     match work:
         case ScriptWork():
-            yield from (*work.reads, *after(work.cwd))
-        case ProbeWork(what=HttpWork(url, contains)):
-            yield from (*after(url), *after(contains))
+            yield work
         case ProbeWork(what=ScriptWork() as script):
-            yield from _uses(script)
-        case PackageWork():
-            for part in (*work.conventions.values(), work.activate, work.verify):
-                yield from () if part is None else _uses(part)
-        case FileWork():
-            content = work.wanted.late if work.wanted is not None else None
-            words: tuple[LateWord | None, ...] = (work.path, work.owner, work.group, content)
-            yield from (step for word in words for step in after(word))
-            yield from () if work.on_change is None else _uses(work.on_change)
-        case ServiceWork(service=word) | ApproveWork(text=word):
-            yield from after(word)
-        case ProbeWork():
-            raise AssertionError("a probe asks a URL or runs a script")
+            yield script
+        case FileWork(on_change=ScriptWork() as script):
+            yield script
+        case PackageWork(conventions=conventions, activate=activate, verify=verify):
+            yield from conventions.values()
+            for part in (activate, verify):
+                yield from () if part is None else _scripts(part)
         case _:
-            assert_never(work)
+            return
 
 
-def remembered(observed: Mapping[str, Observed], release: str | None, place: str) -> StepOutputs:
-    """The outputs that targets remember, as templates at a place use them; secret ones are remembered nowhere.
-
-    ``output`` is the place's own, else that of whoever said it last in this release.
-    """
-    said: dict[str, dict[str, Mapping[str, str | SecretRef]]] = {}
-    latest: dict[str, str] = {}
-    for name, seen in observed.items():
-        for step, outputs in seen.baseline.outputs.items():
-            said.setdefault(step, {})[name] = outputs.values
-            if step not in latest or outputs.release == (release or ""):
-                latest[step] = name
-    return {
-        step: {"output": places.get(place, places[latest[step]]), "outputs": places} for step, places in said.items()
-    }
+def _texts(*values: ScriptValue | None) -> Iterator[LateText]:
+    return (value for value in values if isinstance(value, LateText) and value.after)

@@ -78,6 +78,7 @@ def _window(rolling: Rolling, targets: int) -> Window:
         canary=0 if rolling.canary is None else share(rolling.canary, targets),
         max_failures=failures(rolling.max_failures, targets),
         pause_s=rolling.pause_s,
+        asks=rolling.asks,
     )
 
 

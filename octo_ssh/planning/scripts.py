@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from octo_ssh.config.templates import TemplateProblem, render_script_value, render_word
 from octo_ssh.config.variables import Resolved, exported
+from octo_ssh.model.manifest import Kind, Manifest
 from octo_ssh.model.plan import (
     CONTROLLER,
     CommandProbe,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 PLANS_FOLDER = "."
 """The ``cwd`` of scripts on the controller."""
+CONVENTIONS = ("PreDeploy", "Deploy", "PostDeploy", "DeployFailed")
+MAX_SCRIPT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,37 @@ def activation(scene: Scene, step: Step, target: str, folders: Folders) -> Scrip
     if step.kind.activate is None:
         return None
     return script(scene, step, target, step.kind.activate, folders)
+
+
+def conventions(manifest: Manifest) -> dict[str, str]:
+    """Octopus's scripts at the root of a package: their paths by the names in ``CONVENTIONS``."""
+    found = ((name, manifest.entries.get(f"{name}.sh")) for name in CONVENTIONS)
+    return {name: entry.path for name, entry in found if entry is not None and entry.kind is Kind.FILE}
+
+
+def convention(scene: Scene, step: Step, target: str, inside: PackageScript, folders: Folders) -> ScriptWork:
+    """One of them; ``folders`` names the step's own release folder alone."""
+    return replace(script(scene, step, target, inside, folders), is_convention=True)
+
+
+def package_scripts(loaded: Loaded, manifests: Mapping[str, Manifest]) -> tuple[tuple[str, str], ...]:
+    """The scripts inside packages that the plan runs, by package and path: what is read of them tells whose outputs
+    they use (``PlanInput.texts``); large ones, programs most likely, are left out.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for step in loaded.plan.walk():
+        match step.kind:
+            case PackageStep(package=package) if package in manifests:
+                paths = list(conventions(manifests[package]).values())
+            case RunStep(script=PackageScript(package, path)) if package in manifests:
+                paths = [path]
+            case _:
+                continue
+        for path in paths:
+            entry = manifests[package].entries.get(path)
+            if entry is not None and entry.kind is Kind.FILE and entry.size <= MAX_SCRIPT_BYTES:
+                found[package, path] = None
+    return tuple(found)
 
 
 def probe(scene: Scene, step: Step, place: str, what: Probe, folders: Folders) -> ProbeWork:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator
 
 from octo_ssh.config.templates import render_word
-from octo_ssh.model.observed import Owed, ServiceSeen
+from octo_ssh.model.observed import ServiceSeen
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Restart, ServiceState, ServiceStep, Step
 from octo_ssh.model.values import Template
 from octo_ssh.model.work import LateText, Planned, ServiceWork
+from octo_ssh.planning.before import Before
 from octo_ssh.planning.inputs import Scene
 
 RESTART = "restart"
@@ -22,13 +23,10 @@ _NOT_ENABLED = frozenset({"disabled", "enabled-runtime", "linked", "linked-runti
 _ENABLED = frozenset({"enabled", "enabled-runtime"})
 
 
-def plan_service(
-    scene: Scene, step: Step, target: str, *, owes: tuple[Owed, ...], restart: str | None, is_prepared: bool
-) -> Planned:
-    """What comes of a service step on a target that was observed. Raises TemplateProblem.
+def plan_service(scene: Scene, step: Step, target: str, before: Before, *, restart: str | None) -> Planned:
+    """What comes of a service step on a target that was observed; ``restart``: why it restarts, if it does.
 
-    ``owes``: what a change causes elsewhere. ``restart``: why it restarts, if it does. ``is_prepared``: an earlier
-    step of this run may bring the unit.
+    An UNCHANGED one has work where ``before`` says that it is looked at again. Raises TemplateProblem.
     """
     assert isinstance(step.kind, ServiceStep)
     kind = step.kind
@@ -40,17 +38,24 @@ def plan_service(
         enabled=kind.enabled,
         restart=kind.restart is Restart.ALWAYS and restart is not None,
         seen=seen,
-        owes=owes,
+        owes=(),
         sudo_user=scene.sudo_user(step, target),
         digest="" if kind.restart is not Restart.ALWAYS or scene.is_runbook else service_digest(scene, step, target),
     )
     if seen is None:
         return Planned(Outcome.CHANGED, "its name depends on outputs", work)
-    if (obstacle := None if is_prepared else _obstacle(kind, seen)) is not None:
-        return Planned(Outcome.FAILED, f"{name} {obstacle}" if seen.systemd else obstacle)
+    if not seen.systemd:
+        return Planned(Outcome.FAILED, "no systemd runs here, and only its services are known")
+    if (obstacle := _obstacle(kind, seen)) is not None and not before.prepares:
+        return Planned(Outcome.FAILED, f"{name} {obstacle}")
     differences = [*_differences(kind, seen), *([f"restart: {restart}"] if restart else [])]
     if differences:
         return Planned(Outcome.CHANGED, f"{name}: {', '.join(differences)}", work)
+    if before.redone_by is not None:
+        return Planned(Outcome.CHANGED, f"{name}: after '{before.redone_by}'", work)
+    if before.stirred_by is not None:
+        again = f"{name} is as it should be, and is looked at again after '{before.stirred_by}'"
+        return Planned(Outcome.UNCHANGED, again, work)
     return Planned(Outcome.UNCHANGED, f"{name} is as it should be")
 
 
@@ -70,8 +75,6 @@ def service_digest(scene: Scene, step: Step, target: str) -> str:
 
 def _obstacle(kind: ServiceStep, seen: ServiceSeen) -> str | None:
     """Why the step cannot be done as the target is now."""
-    if not seen.systemd:
-        return "no systemd runs here: only its services are known"
     is_needed = kind.state is ServiceState.RUNNING or bool(kind.enabled) or kind.restart is not Restart.NEVER
     if is_needed and seen.load == "not-found":
         return "is not there: systemd knows no unit of that name"
