@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from octo_ssh import __version__
-from octo_ssh.cli import deploy, fleet, secrets, start, trust
+from octo_ssh.cli import deploy, fleet, schema, secrets, start, trust, vars
 from octo_ssh.errors import ExitCode
 
 NAME = "octo-ssh"
@@ -30,8 +30,9 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_top)
-    for register in (start.register, trust.register, fleet.register, deploy.register, secrets.register):
+    for register in (start.register, trust.register, fleet.register, deploy.register, vars.register, secrets.register):
         register(app)
+    schema.register(app)
     app.command("completion")(start.completion)
     return app
 
