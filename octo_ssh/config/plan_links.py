@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from octo_ssh.config.problems import Problems, nearest, quoted_list
 from octo_ssh.errors import Position
-from octo_ssh.model.plan import ApproveStep, CheckStep, GroupStep, ServiceStep, Step, walk_steps
+from octo_ssh.model.plan import ApproveStep, CheckStep, GroupStep, RunStep, ServiceStep, Step, walk_steps
 
 Places = Mapping[tuple[str, str], Position]
 
@@ -53,6 +53,8 @@ class _Linker:
             self.problems.add(at, f"the step before, '{before.name}', is a group, which is waited for: remove 'start'")
         elif isinstance(before.kind, ApproveStep):
             self.problems.add(at, f"the step before, '{before.name}', asks, and is waited for: remove 'start'")
+        elif _reboots(step) or _reboots(before):
+            self.problems.add(at, "nothing else runs on a machine while a step restarts it: remove 'start'")
 
     def _cause(self, step: Step, word: str) -> str | None:
         """The id of a step that makes a service restart; None after saying what is wrong."""
@@ -75,3 +77,7 @@ class _Linker:
         else:
             return cause.id
         return None
+
+
+def _reboots(step: Step) -> bool:
+    return isinstance(step.kind, RunStep) and step.kind.reboots

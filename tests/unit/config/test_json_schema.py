@@ -154,6 +154,18 @@ def test_mistakes_in_steps_are_refused(step: str) -> None:
     assert refusals(PLAN, f"{HEADER}steps:\n- {step}\n")
 
 
+def test_bad_keys_of_every_bad_plan_are_refused_here_too() -> None:
+    sections = Path(__file__).with_name("bad_plans.txt").read_text(encoding="utf-8").split("\n## ")[1:]
+    seen = 0
+    for section in sections:
+        lines = section.splitlines()[1:]
+        text = "".join(f"{line}\n" for line in lines if not line.startswith("=> "))
+        if any("unknown key" in line or "is missing here" in line or ", and this is " in line for line in lines):
+            seen += 1
+            assert refusals(PLAN, text if text.startswith(("version:", "- a", "{}")) else HEADER + text), section
+    assert seen > 15
+
+
 @pytest.mark.parametrize(
     "text",
     [
