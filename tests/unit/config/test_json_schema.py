@@ -163,7 +163,7 @@ def test_bad_keys_of_every_bad_plan_are_refused_here_too() -> None:
         if any("unknown key" in line or "is missing here" in line or ", and this is " in line for line in lines):
             seen += 1
             assert refusals(PLAN, text if text.startswith(("version:", "- a", "{}")) else HEADER + text), section
-    assert seen > 15
+    assert seen > 10
 
 
 @pytest.mark.parametrize(
