@@ -5,6 +5,7 @@ o_unit=$1
 o_state=$2
 o_enabled=$3
 o_restart=$4
+o_began=$(date +%s)
 o_watcher=
 o_job=
 has_systemd || fail 'systemd does not run on the target, and a service step needs it'
@@ -46,7 +47,7 @@ manage() {
 unwell() {
 	mark log
 	journalctl --sync >/dev/null 2>&1
-	o_said=$(journalctl -q -b -u "$o_unit" -n 20 -o cat --no-pager 2>/dev/null)
+	o_said=$(journalctl -q --since "@$o_began" -u "$o_unit" -n 20 -o cat --no-pager 2>/dev/null)
 	[ -n "$o_said" ] || o_said=$(systemctl status -l -n 20 --no-pager -- "$o_unit" 2>&1)
 	printf %s "$o_said" | tail -c 3000
 	fail "$1"
@@ -58,25 +59,28 @@ give_up() {
 	fail "$o_unit: cancelled while systemd was at work; it goes on there"
 }
 
-# Fails for a unit that cannot do what is asked.
+# Fails for a unit that cannot do what is asked. What is not there is stopped and disabled already.
 judge() {
-	if [ "$o_load" != loaded ] && { [ "$o_state" != stopped ] || [ -n "$o_enabled" ]; }; then
-		case $o_load in
-		not-found) fail "$o_unit is not there: systemd knows no unit file of that name" ;;
-		masked) fail "$o_unit is masked: somebody decided that it must not run; \`systemctl unmask\` ends that" ;;
-		*) unwell "$o_unit cannot be used: systemd says $o_load" ;;
-		esac
+	[ "$o_load" != loaded ] || return 0
+	if [ "$o_enabled" != 1 ]; then
+		case $o_restart:$o_state in ?:stopped | 0:) return 0 ;; esac
 	fi
+	case $o_load in
+	not-found) fail "$o_unit is not there: systemd knows no unit file of that name" ;;
+	masked) fail "$o_unit is masked: somebody decided that it must not run; \`systemctl unmask\` ends that" ;;
+	*) unwell "$o_unit cannot be used: systemd says $o_load" ;;
+	esac
 }
 
-# Enabled or disabled, where that is asked for.
+# Enabled or disabled, where that is asked for. Some can be neither, and stay what they are.
 set_enabled() {
 	case $o_enabled:$o_file in
-	: | :* | 1:enabled | 0:disabled) return 0 ;;
 	1:static) fail "$o_unit cannot be enabled: its unit file has no [Install] section" ;;
+	1:enabled | 1:indirect | 1:alias) return 0 ;;
 	1:*) manage enable || fail "$o_unit cannot be enabled" ;;
 	0:enabled-runtime) manage disable --runtime || fail "$o_unit cannot be disabled" ;;
 	0:enabled | 0:generated) manage disable || fail "$o_unit cannot be disabled" ;;
+	*) return 0 ;;
 	esac
 	see_unit
 	case $o_enabled:$o_file in

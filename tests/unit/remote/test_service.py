@@ -180,7 +180,7 @@ async def test_only_what_is_not_so_yet_is_asked_for(
 CANNOT = [
     ({"LoadState": "not-found"}, RUNNING, None, "shop.service is not there: systemd knows no unit file of that name"),
     ({"LoadState": "masked"}, RUNNING, None, "shop.service is masked: somebody decided"),
-    ({"LoadState": "masked"}, None, False, "shop.service is masked"),
+    ({"LoadState": "masked"}, STOPPED, True, "shop.service is masked"),
     ({"LoadState": "bad-setting"}, RUNNING, None, "shop.service cannot be used: systemd says bad-setting"),
     ({"UnitFileState": "static"}, None, True, r"cannot be enabled: its unit file has no \[Install\] section"),
 ]
@@ -197,9 +197,12 @@ async def test_what_cannot_be_is_said_in_a_sentence_and_nothing_is_asked(
 
 
 @pytest.mark.parametrize(("load", "active", "asked"), [("not-found", "inactive", 0), ("masked", "active", 1)])
-async def test_what_is_not_there_can_be_stopped(manager: Manager, load: str, active: str, asked: int) -> None:
-    manager.unit(LoadState=load, ActiveState=active)
-    assert (await manager.bring(STOPPED)).active == "inactive"
+async def test_what_is_not_there_is_disabled_already_and_can_be_stopped(
+    manager: Manager, load: str, active: str, asked: int
+) -> None:
+    manager.unit(LoadState=load, ActiveState=active, UnitFileState="masked" if load == "masked" else "")
+    assert (await manager.bring(enabled=False)).load == load
+    assert (await manager.bring(STOPPED, enabled=False, restart=True)).active == "inactive"
     assert len(manager.asked) == asked
 
 
@@ -220,7 +223,7 @@ async def test_a_journal_is_preferred(manager: Manager) -> None:
     tool = manager.home / "bin/journalctl"
     tool.write_text('#!/bin/sh\nif [ "$1" != --sync ]; then echo "$*"; fi\n')
     tool.chmod(0o755)
-    with pytest.raises(RemoteError, match=r"\n-q -b -u shop.service -n 20 -o cat --no-pager$"):
+    with pytest.raises(RemoteError, match=r"\n-q --since @[0-9]+ -u shop.service -n 20 -o cat --no-pager$"):
         await manager.bring(RUNNING)
 
 
