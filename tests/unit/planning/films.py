@@ -91,6 +91,7 @@ class Film:
     schedule: Schedule
     begun: list[Key] = field(default_factory=list)
     settled: list[Key] = field(default_factory=list)
+    settled_before_halt: list[Key] = field(default_factory=list)
     running: set[Key] = field(default_factory=set)
     begun_after_halt: list[Key] = field(default_factory=list)
     begun_after_interrupt: list[Key] = field(default_factory=list)
@@ -169,6 +170,7 @@ def play(plan: RunPlan, chance: random.Random, badness: int, *, disturbed: bool)
             _nothing_runs_that_should_not(film, key)
         for end in film.schedule.settled():
             film.settled.append((end.step_id, end.target))
+            film.settled_before_halt += [] if has_stopped else film.settled[-1:]
             film.has_cause_to_halt |= film.leaves[end.step_id].step.step.once
         if film.schedule.done:
             assert not film.running

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from octo_ssh.model.events import Choice
@@ -64,10 +66,10 @@ def test_skipped_unreachable_targets_and_ignored_failures_are_no_failure_of_the_
     assert on_controller(play(Schedule(plan), fails(("one", "a")))) == ["flip"]
 
 
-@pytest.mark.parametrize("gone", ["unreachable", "broken"])
-def test_whoever_is_to_be_told_of_failures_is_told_of_a_run_that_halts_before_it_begins(gone: str) -> None:
+@pytest.mark.parametrize("gone", [{"unreachable": {"a": "refused"}}, {"broken": {"a": "no sudo"}}])
+def test_whoever_is_to_be_told_of_failures_is_told_of_a_run_that_halts_before_it_begins(gone: dict[str, Any]) -> None:
     tell = [here(run("sorry", when=When.FAILURE), standby=True), here(run("notify", when=When.ALWAYS), standby=True)]
-    plan = run_plan(due(run("one"), "b"), here(run("flip")), *tell, targets=("a", "b"), **{gone: {"a": "refused"}})
+    plan = run_plan(due(run("one"), "b"), here(run("flip")), *tell, targets=("a", "b"), **gone)
     schedule = Schedule(plan)
     assert schedule.halted
     assert schedule.controller_acts
