@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from octo_ssh.config.syntax import explain
 from octo_ssh.config.texts import to_json, to_text
 from octo_ssh.model.values import Value
 
+DOUBLE = '"'
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@%+-]*(?: [A-Za-z0-9_./@%+-]+)*")
 # Words that some reader of YAML takes for something else than text.
 _SPECIAL = re.compile(r"(?i:true|false|yes|no|on|off|y|n|null)")
@@ -57,17 +58,24 @@ def _written(value: Value, style: str) -> str:
             return _quoted(value)
         case None:
             return "null"
-        case bool() | int() | float():
-            return _number(to_text(value))
+        case bool() | int():
+            return to_text(value)
+        case float():
+            return _float(value)
+        case Mapping():
+            pairs = (f"{_quoted(key)}: {_written(item, DOUBLE)}" for key, item in value.items())
+            return "{" + ", ".join(pairs) + "}"
         case _:
-            return _quoted(value)
+            return "[" + ", ".join(_written(item, DOUBLE) for item in value) + "]"
 
 
-def _number(text: str) -> str:
-    return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(text, text)
+def _float(value: float) -> str:
+    """As YAML 1.1 takes it for a number too: with a point."""
+    text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(str(value), str(value))
+    return text if "." in text else text.replace("e", ".0e")
 
 
-def _quoted(value: Value) -> str:
+def _quoted(value: str) -> str:
     """As JSON, which YAML reads, but for some characters."""
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", to_json(value))
 
@@ -110,7 +118,7 @@ class _Reader:
         start, end = event.start_mark.index, event.end_mark.index
         if event.style in ("|", ">"):
             end = start + len(self.text[start:end].rstrip())
-            return Spot(Kind.TEXT, start, end, style='"', before=before)
+            return Spot(Kind.TEXT, start, end, style=DOUBLE, before=before)
         if event.style:
             return Spot(Kind.TEXT, start, end, style=event.style, before=before)
         if start == end:

@@ -138,6 +138,8 @@ def test_in_json_one_value_changes_and_nothing_else(key: str, value: Value, old:
         ("folded", "cc", "aa\n  bb", "cc"),
         ("again", "now", "*second", '"now"'),
         ("port", float("inf"), "80 #", ".inf #"),
+        ("port", 1e30, "80 #", "1.0e+30 #"),
+        ("flow:b", (1e30, float("nan"), True, None, "a"), "[1, 2 ]", '[1.0e+30, .nan, true, null, "a"]'),
     ],
 )
 def test_in_yaml_one_value_changes_and_nothing_else(key: str, value: Value, old: str, new: str) -> None:
@@ -284,7 +286,8 @@ def test_the_form_is_told_by_the_name(name: str, expected: bool) -> None:
     assert is_structured(name) is expected
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+# YAML 1.1 takes three characters more for the end of a line than YAML 1.2.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85\u2028\u2029"), max_size=12)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 documents = st.dictionaries(
     st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=5),
