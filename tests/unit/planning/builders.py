@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from octo_ssh.config.secrets import SecretStore
 from octo_ssh.config.variables import Scopes
 from octo_ssh.errors import Position
 from octo_ssh.model.inventory import Inventory, Tag, Target
 from octo_ssh.model.manifest import Entry, Kind, Manifest
-from octo_ssh.model.observed import Baseline, Disk, Facts, Journal, Observed, PackagePlace, Place
+from octo_ssh.model.observed import (
+    Baseline,
+    Disk,
+    Facts,
+    FileKind,
+    FileSeen,
+    Journal,
+    Observed,
+    PackagePlace,
+    Place,
+    ServiceSeen,
+    StepOutputs,
+)
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import (
     CONTROLLER,
     ApproveStep,
+    CheckStep,
+    CommandProbe,
     FileOrigin,
+    FileStep,
     GroupStep,
     InlineScript,
     PackageSource,
     PackageStep,
+    Probe,
     ReleasePlan,
     Rolling,
     RunStep,
+    ServiceState,
+    ServiceStep,
     Step,
+    TextContent,
 )
-from octo_ssh.model.values import Binding
+from octo_ssh.model.values import Binding, Template
 from octo_ssh.model.work import Planned, PlannedStep, RunPlan, ScriptWork, Window
 from octo_ssh.planning.plan import PlanInput, make_plan
 from octo_ssh.planning.request import RunOptions, Selection, select
+from octo_ssh.planning.wanted import wanted_file
 
 HERE = Position("plan.yaml", 1, 1)
 WORK = ScriptWork("true", {}, None, {}, None, 60.0, "")
@@ -46,6 +68,22 @@ def run(name: str, text: str = "true", **keys: Any) -> Step:
 def package(name: str = "deploy", **keys: Any) -> Step:
     own = {key: keys.pop(key) for key in ("to", "keep", "shared", "configure", "activate", "verify") if key in keys}
     return step(name, PackageStep(keys.pop("package", "shop"), **own), **keys)
+
+
+def check(name: str = "smoke", **keys: Any) -> Step:
+    return step(name, CheckStep(Probe(CommandProbe("true"))), **keys)
+
+
+def file(name: str = "unit", content: Any = "text\n", path: Any = "/etc/shop.conf", **keys: Any) -> Step:
+    """A file step; ``content`` None: absent."""
+    own = {key: keys.pop(key) for key in ("mode", "owner", "group", "parents", "on_change", "show_diff") if key in keys}
+    what = TextContent(content) if isinstance(content, str | Template) else content
+    return step(name, FileStep(path, what, **own), **keys)
+
+
+def service(name: str = "service", unit: Any = "shop", **keys: Any) -> Step:
+    own = {key: keys.pop(key) for key in ("state", "enabled", "restart", "on_change") if key in keys}
+    return step(name, ServiceStep(unit, **(own or {"state": ServiceState.RUNNING})), **keys)
 
 
 def group(name: str, *steps: Step, rolling: Rolling | None = None, **keys: Any) -> Step:
@@ -109,6 +147,7 @@ class FakeLoaded:
     environment: str | None
     scopes: Scopes
     targets: tuple[str, ...] = ()
+    secrets: SecretStore = field(default_factory=lambda: SecretStore({"TOKEN": "s3cret-token"}))
 
 
 def loaded(
@@ -119,6 +158,7 @@ def loaded(
     variables: Mapping[str, Any] | None = None,
     inv: Inventory | None = None,
     command_line: Mapping[str, Any] | None = None,
+    environment: str | None = None,
     **keys: Any,
 ) -> Any:
     plan = ReleasePlan(
@@ -132,8 +172,8 @@ def loaded(
         variables={name: Binding(value, HERE) for name, value in (variables or {}).items()},
         **keys,
     )
-    inv = inv or inventory(*targets)
-    return FakeLoaded(plan, inv, None, Scopes(inv, plan, None, command_line or {}))
+    inv = inv or inventory(*targets, environments=(environment,) if environment else ())
+    return FakeLoaded(plan, inv, environment, Scopes(inv, plan, environment, command_line or {}))
 
 
 def facts(name: str = "web-1", **keys: Any) -> Facts:
@@ -162,14 +202,29 @@ def observed(name: str = "web-1", *, places: Mapping[str, PackagePlace] | None =
     return Observed(**known, packages=places or {"deploy": place(place=Place.ABSENT)})
 
 
+def file_seen(text: str | None = "text\n", path: str = "/etc/shop.conf", **keys: Any) -> FileSeen:
+    """A file with this content, mode 0644, of root; None: there is none."""
+    if text is None:
+        return FileSeen(path, FileKind.ABSENT, **keys)
+    raw = text.encode()
+    known = {"mode": 0o644, "owner": "root", "group": "root", "content": raw, **keys}
+    return FileSeen(path, FileKind.FILE, size=len(raw), sha256=hashlib.sha256(raw).hexdigest(), **known)
+
+
+def service_seen(active: str = "active", enabled: str = "enabled", load: str = "loaded") -> ServiceSeen:
+    return ServiceSeen(systemd=True, load=load, active=active, enabled=enabled)
+
+
+def said(release: str = "1.4.2", secret: Iterable[str] = (), **values: str) -> StepOutputs:
+    return StepOutputs(values, frozenset(secret), release)
+
+
 def files(**contents: str) -> Manifest:
     """A manifest of files; ``__`` stands for ``/`` and ``_DOT_`` for a dot."""
     return tree_of({name.replace("__", "/").replace("_DOT_", "."): text for name, text in contents.items()})
 
 
 def tree_of(contents: Mapping[str, str]) -> Manifest:
-    import hashlib
-
     entries: dict[str, Entry] = {}
     for path, text in contents.items():
         parts = path.split("/")
@@ -193,6 +248,7 @@ class Case:
     options: RunOptions = field(default_factory=RunOptions)
     manifest: Manifest = MANIFEST
     configured: dict[tuple[str, str], Any] = field(default_factory=dict)
+    texts: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def selection(self) -> Selection:
@@ -213,6 +269,13 @@ class Case:
                 unreachable=missing,
                 manifests={"shop": self.manifest},
                 configured=self.configured,
+                files={
+                    (step.id, name): wanted_file(self.loaded, step, name, self.loaded.secrets.reveal)
+                    for step in self.loaded.plan.walk()
+                    if isinstance(step.kind, FileStep)
+                    for name in self.selection.targets
+                },
+                texts=self.texts,
             )
         )
 

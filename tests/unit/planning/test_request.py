@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from octo_ssh.errors import FileErrors, UsageError
-from octo_ssh.model.plan import When
-from octo_ssh.planning.request import RunOptions, reached, select
-from tests.unit.planning.builders import group, inventory, loaded, package, run
+from octo_ssh.model.plan import InlineScript, RunStep, When
+from octo_ssh.planning.reach import reached
+from octo_ssh.planning.request import RunOptions, select
+from tests.unit.planning.builders import approve, group, inventory, loaded, package, run, service, step
 
 INV = inventory("web-1", "db-1", "web-2", tags={"web-1": ("web",), "web-2": ("web",), "db-1": ("db",)})
 
@@ -92,3 +93,23 @@ def test_a_runbook_asks_nobody_else() -> None:
 def test_a_package_cannot_wait_for_a_failure(step: Any) -> None:
     with pytest.raises(FileErrors, match="cannot wait for a failure"):
         select(plan(step), RunOptions())
+
+
+def test_a_once_step_with_unless_asks_those_outside_the_limit_even_in_a_runbook() -> None:
+    asking = step("init", RunStep(InlineScript("init"), unless="test -e x"), once=True)
+    runbook = loaded(asking, service(once=True), inv=INV, packages=(), release=None)
+    assert select(runbook, RunOptions(limit=("web-1",))).once_extra == ("db-1", "web-2")
+
+
+def test_a_plan_of_steps_on_the_controller_needs_no_target() -> None:
+    found = select(plan(run("a", on_controller=True), group("g", approve("b"))), RunOptions())
+    assert (found.targets, found.once_extra) == ((), ())
+
+
+def test_a_step_of_another_environment_may_select_nobody_here() -> None:
+    inv = inventory("web-1", environments=("staging",))
+    only = group("g", run("a", on=("target:web-1 & !target:web-1",)), environments=("production",))
+    case = loaded(only, run("b"), inv=inv, environment="staging")
+    assert dict(select(case, RunOptions()).skipped) == {"g": "only in production", "a": "only in production"}
+    with pytest.raises(FileErrors, match="selects no target in staging"):
+        select(loaded(run("a", on=("target:web-1 & !target:web-1",)), inv=inv, environment="staging"), RunOptions())
