@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from octo_ssh.errors import FileErrors, PackageError
+from octo_ssh.errors import FileErrors, PackageError, Position
 from octo_ssh.model.manifest import Entry, Kind, Manifest
-from octo_ssh.model.values import EnvSource, Secret, SecretRef
-from octo_ssh.planning.configure import Configured, configure, configured_paths
-from tests.unit.planning.builders import HERE, package, tree_of
+from octo_ssh.model.plan import FileSettings, PackageStep
+from octo_ssh.model.values import EnvSource, Secret, SecretRef, Template
+from octo_ssh.planning.configure import Configured, configure, configured_paths, paths_to_read
+from tests.unit.planning.builders import HERE, package, step, tree_of
 
 PACKAGE = tree_of(
     {name: name for name in ("app.conf", "config/a.conf", "config/b.txt", "config/deep/c.conf", "var/up/x", "[a].conf")}
@@ -104,3 +105,91 @@ def test_a_shared_path_below_a_file_is_an_error() -> None:
 
 def test_without_anything_to_do_the_package_is_as_it_was() -> None:
     assert make({}).manifest == Manifest(PACKAGE.entries)
+
+
+STRUCTURED = tree_of({name: name for name in ("app.json", "app.properties", "b/app.json", "plain.txt")})
+
+
+def set_in(
+    texts: dict[str, bytes], *settings: FileSettings, templates: tuple[str, ...] = (), names: Any = None
+) -> Configured:
+    kind = PackageStep("shop", configure=templates, settings=settings)
+    assert set(texts) == set(paths_to_read(STRUCTURED, kind))
+    return configure(STRUCTURED, texts, step("deploy", kind), names or {}, lambda ref: Secret("s3cret"))
+
+
+def rows(path: str, **values: Any) -> FileSettings:
+    places = {key: Position("plan.yaml", number, 9) for number, key in enumerate(values, 20)}
+    return FileSettings(path, values, HERE, places)
+
+
+def template(text: str) -> Template:
+    return Template(text, Position("plan.yaml", 7, 3))
+
+
+def contents(made: Configured) -> dict[str, str]:
+    return {file.path: file.content.reveal() for file in made.files}
+
+
+def test_values_are_set_with_their_types_and_secrets_revealed() -> None:
+    row = rows(
+        "app.json",
+        port=template("${{ port }}"),
+        url=template("https://${{ token }}@x"),
+        key=TOKEN,
+        both={"k": (TOKEN, template("${{ port }}"))},
+        upper=template("${{ token | upper }}"),
+    )
+    text = b'{"port": 1, "url": "", "key": "", "both": null, "upper": ""}'
+    made = set_in({"app.json": text}, row, names={"port": 80, "token": TOKEN})
+    assert contents(made) == {
+        "app.json": '{"port": 80, "url": "https://s3cret@x", "key": "s3cret", "both": {"k": ["s3cret", 80]},'
+        ' "upper": "S3CRET"}'
+    }
+    assert "s3cret" not in repr(made)
+    raw = made.files[0].content.reveal().encode()
+    assert made.manifest.entries["app.json"].sha256 == hashlib.sha256(raw).hexdigest()
+
+
+def test_templates_of_a_file_come_first_and_what_is_set_is_no_template() -> None:
+    texts = {"app.json": b'{"${{ name }}": 1, "b": 2}', "plain.txt": b"${{ name }}"}
+    made = set_in(texts, rows("app.json", a="${{ name }}"), templates=("app.json", "plain.txt"), names={"name": "a"})
+    assert contents(made) == {"app.json": '{"a": "${{ name }}", "b": 2}', "plain.txt": "a"}
+
+
+def test_a_file_in_which_values_are_set_is_no_template_by_itself() -> None:
+    made = set_in({"app.json": b'{"a": "${{ name }}", "b": 2}'}, rows("app.json", b=3))
+    assert contents(made) == {"app.json": '{"a": "${{ name }}", "b": 3}'}
+
+
+def test_of_two_rows_for_one_key_the_later_counts() -> None:
+    texts = {"app.json": b'{"a": 1, "b": 1}', "b/app.json": b'{"a": 1, "b": 1}'}
+    made = set_in(texts, rows("**/app.json", a=2, b=2), rows("b/app.json", b=3))
+    assert contents(made) == {"app.json": '{"a": 2, "b": 2}', "b/app.json": '{"a": 2, "b": 3}'}
+
+
+def test_bytes_of_properties_stay() -> None:
+    made = set_in({"app.properties": b"\xe9=\xff\na=1\n"}, rows("app.properties", a="b"))
+    assert made.files[0].content.reveal().encode("utf-8", "surrogateescape") == b"\xe9=\xff\na=b\n"
+
+
+def test_every_mistake_of_what_is_set_is_told_at_its_place() -> None:
+    texts = {"app.json": b'{"a": 1}', "b/app.json": b'{\n"a" 1}', "app.properties": b"a=1"}
+    with pytest.raises(FileErrors) as raised:
+        set_in(
+            texts,
+            rows("app.json", x=1, a={"k": 1}, y=2),
+            rows("b/app.json", a=1),
+            rows("app.properties", a=template("${{ nope }}")),
+        )
+    assert [str(problem).split(" (")[0] for problem in raised.value.problems] == [
+        "plan.yaml:7:3: undefined name 'nope'",
+        "plan.yaml:20:9: app.json: the file has no key 'x': only what stands there can be set",
+        "plan.yaml:22:9: app.json: the file has no key 'y': only what stands there can be set",
+        "shop:b/app.json:2:5: this is not JSON: ':' is missing before this",
+    ]
+
+
+def test_outputs_of_steps_cannot_be_set() -> None:
+    with pytest.raises(FileErrors, match="outputs of steps cannot be used here"):
+        set_in({"app.json": b'{"a": 1}'}, rows("app.json", a=template("${{ steps.x.output.y }}")))

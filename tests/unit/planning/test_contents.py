@@ -6,7 +6,7 @@ import pytest
 
 from octo_ssh.errors import Position
 from octo_ssh.model.manifest import Entry, Kind, Manifest
-from octo_ssh.model.plan import GroupStep, PackageScript, PackageStep, ReleasePlan, RunStep, StepKind
+from octo_ssh.model.plan import FileSettings, GroupStep, PackageScript, PackageStep, ReleasePlan, RunStep, StepKind
 from octo_ssh.planning.contents import content_problems
 from tests.unit.planning.builders import step
 
@@ -19,6 +19,7 @@ MANIFEST = Manifest(
             Entry("bin/data", Kind.FILE, 0o644, 1, "b" * 64),
             Entry("bin/also", Kind.LINK, target="app"),
             Entry("app.conf", Kind.FILE, 0o644, 1, "c" * 64),
+            Entry("app.json", Kind.FILE, 0o644, 1, "d" * 64),
         )
     }
 )
@@ -58,3 +59,24 @@ def test_what_is_there_is_none() -> None:
 def test_all_mistakes_are_found_in_groups_too() -> None:
     inner = step("inner", RunStep(PackageScript("shop", "nope")))
     assert len(problems(GroupStep((inner,)), PackageStep("shop", configure=("a", "b")))) == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("*.yaml", "no file of the package matches '*.yaml'"),
+        ("app.*", "set: values can be set in files that end in .json, .yaml, .yml, .properties, and not in 'app.conf'"),
+    ],
+)
+def test_values_are_set_only_in_structured_files_that_are_there(pattern: str, said: str) -> None:
+    settings = FileSettings(pattern, {"a": 1}, Position("plan.yaml", 9, 5))
+    plan = ReleasePlan(
+        "plan.yaml", "shop", "1", "i.yaml", None, (step("s", PackageStep("shop", settings=(settings,))),)
+    )
+    (problem,) = content_problems(plan, {"shop": MANIFEST})
+    assert problem.position == Position("plan.yaml", 9, 5)
+    assert problem.message.startswith(("configure: " + said, said))
+
+
+def test_values_may_be_set_in_a_structured_file() -> None:
+    assert not problems(PackageStep("shop", settings=(FileSettings("*.json", {"a": 1}, Position("plan.yaml")),)))
