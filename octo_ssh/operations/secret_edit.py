@@ -23,6 +23,7 @@ from octo_ssh.operations.files import replace_file
 from octo_ssh.operations.secrets import SUFFIX, checked
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LAST_WORDS_S = 2.0
 
 
 class Edited(enum.Enum):
@@ -90,11 +91,26 @@ def _editor(environ: Mapping[str, str]) -> list[str]:
 def _run(command: Sequence[str]) -> None:
     with _interrupts_are_the_editors():
         try:
-            status = subprocess.run(command, check=False).returncode
+            editor = subprocess.Popen(command)
         except OSError as error:
             raise UsageError(f"the editor does not start: {error.strerror}", hint="set VISUAL or EDITOR") from None
+        try:
+            status = editor.wait()
+        except BaseException:
+            _end(editor)
+            raise
     if status != 0:
         raise SecretError(f"the editor ended with status {status}: nothing was changed")
+
+
+def _end(editor: subprocess.Popen[bytes]) -> None:
+    """We are told to end. An editor that gets the chance leaves the terminal as it was."""
+    editor.terminate()
+    try:
+        editor.wait(_LAST_WORDS_S)
+    except subprocess.TimeoutExpired:
+        editor.kill()
+        editor.wait()
 
 
 @contextmanager

@@ -61,6 +61,9 @@ def keygen(output: str | None) -> NewIdentity:
     text = f"# octo-ssh secrets keygen, {socket.gethostname()}\n# recipient: {recipient}\n{key}\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritten(path, error) from None
+    try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise UsageError(
