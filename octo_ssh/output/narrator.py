@@ -215,6 +215,8 @@ class Narrator:
         left = self._output.pop((event.step, event.target), None)
         if left is not None:
             self._tell_output(event.target, left.finish())
+        if event.outcome.is_good and event.step in self.story.answered:
+            return  # the answer was told
         tally = self._tallies.setdefault(event.step, _Tally())
         tally.ends += 1
         few = self._outline.targets(event.step) <= FOLD_ABOVE

@@ -83,7 +83,7 @@ def _work(planned: Planned, step: Step, outline: Outline) -> Iterator[str]:
         case ServiceWork() as work:
             yield from _service(work, outline)
         case ApproveWork(text):
-            yield f"asks: {word(text)}"
+            yield word(text)
         case _:
             assert_never(planned.work)
 
@@ -124,8 +124,9 @@ def _file(work: FileWork, outline: Outline) -> Iterator[str]:
 
 def _of_file(work: FileWork) -> Iterator[str]:
     seen, wanted = work.seen, work.wanted
-    if seen is None:
+    if isinstance(work.path, LateText):
         yield f"path {word(work.path)}"
+    if seen is None:
         return
     if wanted is None:
         yield size(seen.size)
@@ -149,7 +150,7 @@ def _of_new_file(work: FileWork, wanted: WantedFile) -> Iterator[str]:
 
 def _service(work: ServiceWork, outline: Outline) -> Iterator[str]:
     """What the reason does not say: it names the unit and what is done to it."""
-    if work.seen is None:
+    if isinstance(work.service, LateText):
         yield f"unit {word(work.service)}"
     yield from _as(work.sudo_user)
     yield from _restarts(work.owes, outline)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER, ApproveStep, OnFailure, Step
-from octo_ssh.model.work import PackageWork, Planned, PlannedStep, RunPlan, Window
+from octo_ssh.model.work import ApproveWork, PackageWork, Planned, PlannedStep, RunPlan, Window
 from octo_ssh.output.outline import Outline
 from octo_ssh.output.plan_details import details
 from octo_ssh.output.printer import Line, Tone, tone_of
@@ -95,9 +95,9 @@ def _step(step: PlannedStep, indent: str, page: _Page) -> Iterator[Line]:
     yield Line(f"{indent}{step.step.name}{f'  ({manner})' if manner else ''}", Tone.TITLE)
     order = {outcome: place for place, outcome in enumerate(reversed(WORST_FIRST))}
     groups = _grouped({name: _shape(planned, step.step, name, page) for name, planned in step.planned.items()})
-    for (outcome, reason, below), names in sorted(groups, key=lambda row: order[row[0][0]], reverse=True):
+    for (outcome, label, reason, below), names in sorted(groups, key=lambda row: order[row[0][0]], reverse=True):
         why = f"  {reason}" if reason else ""
-        yield Line(f"{indent}  {outcome.value:<11}  {named(names)}{why}", tone_of(outcome))
+        yield Line(f"{indent}  {label:<11}  {named(names)}{why}", tone_of(outcome))
         for line in _cut(below, page.most):
             yield Line(f"{indent}               {line.text}", line.tone)
     if not step.targets:
@@ -142,10 +142,11 @@ def _window(window: Window) -> str:
     return ", ".join(parts)
 
 
-def _shape(planned: Planned, step: Step, target: str, page: _Page) -> tuple[Outcome, str, tuple[Line, ...]]:
-    """What must be the same for two targets to share a line."""
+def _shape(planned: Planned, step: Step, target: str, page: _Page) -> tuple[Outcome, str, str, tuple[Line, ...]]:
+    """What must be the same for two targets to share a line: what comes of it and what that is called, why, details."""
+    label = "asks" if planned.due and isinstance(planned.work, ApproveWork) else planned.outcome.value
     reason = "" if planned.reason == page.told.get(target) else clean_line(planned.reason)
-    return planned.outcome, reason, tuple(details(planned, step, page.outline))
+    return planned.outcome, label, reason, tuple(details(planned, step, page.outline))
 
 
 def _packages(plan: RunPlan) -> Iterator[PackageWork]:

@@ -30,6 +30,16 @@ class Story:
     approvals: list[ApprovalGiven] = field(default_factory=list)
     artifacts: list[ArtifactKept] = field(default_factory=list)
 
+    @property
+    def ignoring(self) -> frozenset[str]:
+        """The targets with failures that were ignored."""
+        return frozenset(end.target for end in self.ignored)
+
+    @property
+    def answered(self) -> frozenset[str]:
+        """The steps of which somebody was asked."""
+        return frozenset(approval.step for approval in self.approvals)
+
     def take(self, event: Event) -> None:
         """Learn of an event."""
         match event:

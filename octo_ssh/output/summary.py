@@ -39,7 +39,7 @@ def summary(ended: RunEnded, story: Story) -> tuple[Line, ...]:
     order = {outcome: place for place, outcome in enumerate(WORST_FIRST)}
     groups: dict[tuple[Outcome, str, str], list[str]] = {}
     for result in sorted(results, key=lambda result: order[result.outcome]):
-        groups.setdefault(_alike(result), []).append(result.target)
+        groups.setdefault(_alike(result, story), []).append(result.target)
     lines += _on_the_controller(ended, story)
     for (outcome, reason, release), names in groups.items():
         at = f" · at {release}" if release else ""
@@ -75,8 +75,10 @@ def approval_line(approval: ApprovalGiven, name: str) -> Line:
     return Line(f"  {word:<11}  {name}{by}{note}", Tone.GOOD if approval.given else Tone.BAD)
 
 
-def _alike(result: TargetResult) -> tuple[Outcome, str, str]:
-    return result.outcome, clean_line(result.reason), clean_line(result.release or "")
+def _alike(result: TargetResult, story: Story) -> tuple[Outcome, str, str]:
+    """What must be the same for two targets to share a line. Ignored failures have lines of their own."""
+    told = result.outcome in (Outcome.CHANGED, Outcome.UNCHANGED) and result.target in story.ignoring
+    return result.outcome, "" if told else clean_line(result.reason), clean_line(result.release or "")
 
 
 def _verdict(ended: RunEnded, outcomes: list[Outcome], story: Story) -> str:

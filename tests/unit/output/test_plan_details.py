@@ -152,11 +152,11 @@ def test_a_service_says_who_acts_and_what_restarts_with_it() -> None:
 
 
 def test_an_approval_says_what_will_be_asked() -> None:
-    planned = {CONTROLLER: Planned(Outcome.CHANGED, "", ApproveWork("Is the dashboard green?"))}
+    planned = {CONTROLLER: Planned(Outcome.UNCHANGED, "this run changes a", ApproveWork("Is the dashboard green?"))}
     assert lines(samples.step("Sign-off", planned)) == [
         "Sign-off",
-        "changed      on the controller",
-        "asks: Is the dashboard green?",
+        "asks         on the controller  this run changes a",
+        "Is the dashboard green?",
     ]
 
 

@@ -316,6 +316,12 @@ def test_approvals_and_what_waits_for_one_are_told() -> None:
     ]
 
 
+def test_an_approval_is_told_once() -> None:
+    given = events.ApprovalGiven("sign_off", True, "alice", "")
+    end = events.StepEnded("sign_off", "controller", Outcome.UNCHANGED, "approved", 1.0)
+    assert plain_lines(given, end) == ["  approved     sign_off, by alice"]
+
+
 def result_lines(*happened: Event) -> list[str]:
     return told([STARTED, plan_of(3, "Deploy shop"), *happened])[1].splitlines()
 
@@ -329,7 +335,10 @@ def test_ignored_failures_approvals_and_artifacts_stand_in_the_summary() -> None
         events.ArtifactKept("deploy_shop", name, "x", f"/state/r/artifacts/{name}/x", 500) for name in ("a", "b")
     ]
     approval = events.ApprovalGiven("deploy_shop", True, "alice", "")
-    assert result_lines(*ignored, *kept, approval, ended(*[Outcome.UNCHANGED] * 3)) == [
+    reason = "'Deploy shop' failed, and that is ignored"
+    results = [TargetResult(name, Outcome.UNCHANGED, reason, "1.4.2") for name in samples.targets(3)]
+    end = events.RunEnded("r", 0, 41.0, tuple(results), "")
+    assert result_lines(*ignored, *kept, approval, end) == [
         "shop 1.4.2 → staging: 3 unchanged, 3 failures ignored (41 s)",
         "  unchanged    web-001 … web-003 (3) · at 1.4.2",
         "  ignored      web-001 … web-003 (3)  Deploy shop: exit status 3",
