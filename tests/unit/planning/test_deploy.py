@@ -22,10 +22,23 @@ from octo_ssh.model.observed import (
     Tree,
 )
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import CommandProbe, HttpProbe, Probe
+from octo_ssh.model.plan import CommandProbe, HttpProbe, PackageScript, Probe, Restart
 from octo_ssh.model.work import HttpWork, PackageWork, ScriptWork
 from octo_ssh.planning.request import RunOptions
-from tests.unit.planning.builders import MANIFEST, Case, facts, files, loaded, observed, package, place, run
+from tests.unit.planning.builders import (
+    MANIFEST,
+    Case,
+    facts,
+    files,
+    loaded,
+    observed,
+    package,
+    place,
+    run,
+    service,
+    service_seen,
+    tree_of,
+)
 
 OLD = files(bin__app="old app", etc__app_DOT_conf="conf")
 WHOLE = Tree(MANIFEST.entries)
@@ -302,3 +315,64 @@ def test_scripts_before_a_package_that_waits_in_the_store_have_the_work_folder()
     assert isinstance(after, ScriptWork)
     assert (before.cwd, dict(before.release_dirs)) == (None, {})
     assert after.cwd == "/srv/shop/releases/1.4.2"
+
+
+# Octopus's scripts at the package's root.
+
+SCRIPTED = tree_of({"PreDeploy.sh": "pre", "Deploy.sh": "echo $OCTO_OUTPUT_MAKE_X", "bin/PostDeploy.sh": "no"})
+
+
+def scripted(manifest: Manifest, *debts: str, **keys: object) -> Case:
+    """A package that is current, and owes these."""
+    here = place(current="1.4.2", releases=(release("1.4.2", manifest),), fingerprint="print")
+    owed = tuple(Owed("deploy", "shop", "1.4.2", what) for what in debts)
+    case = decide(at(here, baseline("1.4.2", manifest, owed=owed)), **keys)
+    case.manifest = manifest
+    return case
+
+
+def test_octopus_scripts_at_the_root_run_in_the_release_folder_whatever_their_mode() -> None:
+    case = Case(
+        loaded(run("make"), package("deploy", to="/srv/shop"), targets=("web-1",)),
+        {"web-1": at(place(place=Place.ABSENT))},
+        manifest=SCRIPTED,
+        texts={("shop", "Deploy.sh"): "echo $OCTO_OUTPUT_MAKE_X", ("shop", "PreDeploy.sh"): "pre"},
+    )
+    found = work(case).conventions
+    assert [(name, script.script) for name, script in found.items()] == [
+        ("PreDeploy", PackageScript("shop", "PreDeploy.sh")),
+        ("Deploy", PackageScript("shop", "Deploy.sh")),
+    ]
+    folder = "/srv/shop/releases/1.4.2"
+    deploy = found["Deploy"]
+    assert (deploy.cwd, deploy.is_convention, deploy.env["OCTO_RELEASE_DIR"]) == (folder, True, folder)
+    assert (deploy.reads, found["PreDeploy"].reads, case.of("deploy").after) == (("make",), (), ("make",))
+
+
+@pytest.mark.parametrize(
+    ("debts", "expected"),
+    [
+        ((), ()),
+        (("verify",), ("verify",)),
+        (("PostDeploy",), ("PostDeploy", "verify")),
+        (("activate", "PostDeploy"), ("activate", "PostDeploy", "verify")),
+        (("verify", "Deploy"), ("Deploy", "activate", "PostDeploy", "verify")),
+    ],
+)
+def test_what_is_owed_is_made_good_with_all_that_follows_it(debts: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    manifest = tree_of({"Deploy.sh": "x", "PostDeploy.sh": "x"})
+    case = scripted(manifest, *debts, activate="restart", verify=VERIFY)
+    assert (work(case).owed if debts else ()) == expected
+    assert case.of("deploy").due is bool(debts)
+
+
+def test_a_switch_owes_the_restarts_of_services_that_name_the_step_and_an_owed_activate_does_not() -> None:
+    def decided(here: Observed) -> Case:
+        steps = [package("deploy", to="/srv/shop"), service(restart=Restart.ON_CHANGE, on_change=("deploy",))]
+        return Case(loaded(*steps, targets=("web-1",)), {"web-1": replace(here, services={"service": service_seen()})})
+
+    switched = decided(at(place(place=Place.ABSENT)))
+    assert work(switched).owes == (Owed("service", "", "1.4.2", "restart"),)
+    assert switched.of("service").reason == "shop: restart: after 'deploy'"
+    unrecorded = decided(at(DONE))
+    assert (work(unrecorded).switch, unrecorded.of("service").outcome) == (False, Outcome.UNCHANGED)

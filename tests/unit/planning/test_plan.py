@@ -72,3 +72,9 @@ def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(FileErrors) as raised:
         case(package(), run("a", cwd=bad), run("b", env={"X": Template("${{ nix }}", HERE)})).plan()
     assert {"undefined name 'nope'", "undefined name 'nix'"} <= {problem.message for problem in raised.value.problems}
+
+
+def test_a_pause_that_asks_is_in_the_window() -> None:
+    asking = Rolling(canary=Budget(count=1), asks=True)
+    window = case(group("roll", run("a"), rolling=asking)).plan().steps[0].window
+    assert window == Window(size=1, canary=1, max_failures=0, pause_s=0.0, asks=True)
