@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,12 @@ from octo_ssh.config.secrets import SecretStore
 from octo_ssh.errors import Position
 from octo_ssh.model.observed import Observed, StepOutputs
 from octo_ssh.model.values import OutputSource, Secret, SecretRef, shell_name
-from octo_ssh.model.work import ScriptValue
+from octo_ssh.model.work import RunPlan, ScriptValue
 
+MAX_UNASKED_BYTES = 256 * 1024
+"""Of values that a script gets without naming the step that gave them: a program can inherit 2 MiB, if not less."""
+MAX_LIST_BYTES = 96 * 1024
+"""Of one OCTO_OUTPUTS: a variable can hold 128 KiB."""
 _NOWHERE = Position("")
 
 Said = Mapping[str, str | SecretRef]
@@ -30,15 +34,18 @@ class Outputs:
     """By step id and place."""
     _latest: dict[str, str] = field(default_factory=dict, init=False)
     """By step id: the place that counts where a reader has none of its own."""
+    _each: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
+    """By step id: the targets that the step speaks for one by one. One of them never reads what another said."""
     _hidden: int = field(default=0, init=False)
 
-    def remember(self, observed: Mapping[str, Observed], release: str | None) -> None:
+    def remember(self, observed: Mapping[str, Observed], plan: RunPlan) -> None:
         """Begin with what targets remember. Of a step that ran once, here and there, this release's counts."""
+        self._each = {step.step.id: frozenset(step.targets) for step in plan.walk() if not step.step.once}
         for place, seen in observed.items():
             for step, said in seen.baseline.outputs.items():
                 if step in self.names:
                     self._said.setdefault(step, {})[place] = dict(said.values)
-                    if step not in self._latest or said.release == (release or ""):
+                    if step not in self._latest or said.release == (plan.release or ""):
                         self._latest[step] = place
 
     def take(self, step: str, place: str, said: Said) -> None:
@@ -64,27 +71,44 @@ class Outputs:
         }
 
     def exported(self, place: str, reads: Iterable[str]) -> dict[str, ScriptValue]:
-        """``OCTO_OUTPUT_<ID>_<NAME>`` for a script at this place; secret ones of the steps it reads alone.
-
-        ``OCTO_OUTPUTS`` lists those of every place, where the script reads any step.
+        """``OCTO_OUTPUT_<ID>_<NAME>`` for a script at this place: all of the steps it reads, and of the others what is
+        no secret, unless that is too much.
         """
         read = frozenset(reads)
         env: dict[str, ScriptValue] = {}
+        unasked: dict[str, str] = {}
         for step in self._said:
             for name, value in self._own(step, place).items():
-                if isinstance(value, str) or step in read:
-                    env[f"OCTO_OUTPUT_{step.upper()}_{shell_name(name)}"] = value
-        if read:
-            env["OCTO_OUTPUTS"] = "".join(self._lines(read))
-        return env
+                variable = f"OCTO_OUTPUT_{step.upper()}_{shell_name(name)}"
+                if step in read:
+                    env[variable] = value
+                elif isinstance(value, str):
+                    unasked[variable] = value
+        size = sum(len(name) + len(value.encode("utf-8", "surrogateescape")) for name, value in unasked.items())
+        return {**env, **(unasked if size <= MAX_UNASKED_BYTES else {})}
+
+    def listed(self, reads: Iterable[str]) -> dict[str, str]:
+        """``OCTO_OUTPUTS``, ``OCTO_OUTPUTS_2``, …: what every place said that is no secret, of the steps that a script
+        reads; of all, where it reads none that can be told.
+        """
+        lists = [""]
+        for line in self._lines(frozenset(reads) or self._said.keys()):
+            if len(lists[-1]) + len(line) > MAX_LIST_BYTES:
+                lists.append("")
+            lists[-1] += line
+        return {
+            f"OCTO_OUTPUTS_{number}" if number > 1 else "OCTO_OUTPUTS": text for number, text in enumerate(lists, 1)
+        }
 
     def _own(self, step: str, place: str) -> Said:
         said = self._said[step]
-        return said[place] if place in said else said.get(self._latest.get(step, ""), {})
+        if place in said or place in self._each.get(step, ()):
+            return said.get(place, {})
+        return said.get(self._latest.get(step, ""), {})
 
-    def _lines(self, read: frozenset[str]) -> Iterable[str]:
+    def _lines(self, read: Collection[str]) -> Iterable[str]:
         """A line an output: step, place, name and base64 of the value, divided by tabs. No secrets."""
-        for step in sorted(read & self._said.keys()):
+        for step in sorted(step for step in self._said if step in read):
             for place, said in self._said[step].items():
                 for name, value in said.items():
                     if isinstance(value, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,6 +18,9 @@ from octo_ssh.model.values import Secret, SecretRef, shell_name
 from octo_ssh.model.work import LateText, ScriptValue, ScriptWork
 from octo_ssh.remote.script import packaged_script, text_with_functions
 from octo_ssh.remote.script import script as script_program
+
+_OF_OTHERS = re.compile(r"\]\.Output\[|OCTO_OUTPUTS", re.IGNORECASE)
+"""A script may want what other targets said: ``Octopus.Action[STEP].Output[TARGET].NAME``."""
 
 
 async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice) -> StepEnd:
@@ -82,6 +86,8 @@ def environment(work: ScriptWork, context: RunContext, place: str) -> Mapping[st
     Secrets are read, which may run programs: call it in a thread. Raises SecretError, FileErrors.
     """
     said = context.outputs.exported(place, work.reads)
+    if not isinstance(work.script, str) or _OF_OTHERS.search(work.script):
+        said |= context.outputs.listed(work.reads)
     env = {name: _value(value, context, place) for name, value in {**said, **work.env}.items()}
     return {**env, "OCTO_RUN": context.identity.run, "OCTO_RUN_OUTCOME": context.run_outcome()}
 

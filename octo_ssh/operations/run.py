@@ -140,7 +140,7 @@ class Run:
         steps = {step.step.id: step for step in plan.walk()}
         if any(step.step.on_controller for step in steps.values()):
             self.controller.check()
-        context.outputs.remember(prepared.observed, plan.release)
+        context.outputs.remember(prepared.observed, plan)
         engine = Engine(context, self.holds, self.controller, steps, built)
 
         async def decide(start: Start, end: StepEnd) -> Choice:

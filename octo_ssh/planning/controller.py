@@ -47,6 +47,16 @@ class ControllerForecast:
                     self.outlook.due.add(step.id)
         return len(self._due) > so_far
 
+    def make_due(self, step: Step, place: str, reason: str) -> bool:
+        """Of a script: another step wants it to run. False where it does already, or must not."""
+        if (step.id, place) in self._due or place not in self._places(step):
+            return False
+        if self.scene.waits_for_failure(step) or self.scene.says_no(step, place) is not None:
+            return False
+        self._due[step.id, place] = reason
+        self.outlook.due.add(step.id)
+        return True
+
     def due(self) -> list[tuple[Step, str, Work]]:
         """Every step that is due, with its place and what is to be done."""
         found: list[tuple[Step, str, Work]] = []

@@ -45,7 +45,8 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         given = self.scene.given
-        self.outlook = Outlook(given.observed, self.scene.release)
+        each = {step.id: self.scene.reach[step.id] for step in self._steps() if not step.once}
+        self.outlook = Outlook(given.observed, self.scene.release, each)
         targets = [name for name in given.selection.targets if name in given.observed]
         self.here = {name: TargetForecast(self.scene, name, self.outlook) for name in targets}
         self.controller = ControllerForecast(self.scene, self.here, self.outlook)
@@ -126,8 +127,13 @@ class _Attempt:
                 own = self._giving(steps[giver], place) | {target for step, target in named if step == giver}
                 for target in sorted(own & self.here.keys()):
                     reason = f"'{reader.name}' reads its secret output, which is written down nowhere"
-                    grown = self.here[target].make_due(steps[giver], reason) or grown
+                    grown = self._make_due(steps[giver], target, reason) or grown
         return grown
+
+    def _make_due(self, step: Step, place: str, reason: str) -> bool:
+        if step.on_controller:
+            return self.controller.make_due(step, place, reason)
+        return self.here[place].make_due(step, reason)
 
     def _giving(self, giver: Step, place: str) -> set[str]:
         """Whose output of a step counts at a place: its own, else that of whoever has it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from octo_ssh.config.templates import StepOutputs, output_uses
 from octo_ssh.model.observed import Observed
@@ -76,7 +76,11 @@ class Outlook:
     ones. Secret ones are remembered nowhere.
     """
 
-    def __init__(self, observed: Mapping[str, Observed], release: str | None) -> None:
+    def __init__(
+        self, observed: Mapping[str, Observed], release: str | None, each: Mapping[str, Container[str]]
+    ) -> None:
+        """``each``: by step id, the targets that the step speaks for one by one: none reads what another said."""
+        self._each = each
         self.due: set[str] = set()
         """Ids of the steps that are due anywhere."""
         self.secret: dict[str, set[str]] = {}
@@ -98,10 +102,13 @@ class Outlook:
         """
         if not self.due.isdisjoint(steps):
             return None
-        return {
-            step: {"output": said.get(place, said[self._latest[step]]), "outputs": said}
-            for step, said in self._said.items()
-        }
+        return {step: {"output": self._own(step, place), "outputs": said} for step, said in self._said.items()}
+
+    def _own(self, step: str, place: str) -> Mapping[str, str]:
+        said = self._said[step]
+        if place in said or place in self._each.get(step, ()):
+            return said.get(place, {})
+        return said[self._latest[step]]
 
 
 def _late(work: Work) -> Iterator[LateText]:

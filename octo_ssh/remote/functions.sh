@@ -90,11 +90,22 @@ octo_output() {
 	octo_rest=${octo_rest#"[$octo_target]"}
 	octo_rest=${octo_rest#.}
 	if [ -n "$octo_target" ]; then
-		octo_found=$(octo_print "${OCTO_OUTPUTS-}" | octo_find "$octo_id" "$octo_target" "$octo_rest")
+		octo_found=$(octo_outputs | octo_find "$octo_id" "$octo_target" "$octo_rest")
 		if [ -n "$octo_found" ]; then octo_decode "$octo_found"; fi
 		if [ -n "$octo_found" ] || [ "$octo_target" != "${OCTO_TARGET-}" ]; then return 0; fi
 	fi
 	octo_value "OCTO_OUTPUT_$(octo_upper "$octo_id")_$octo_rest"
+}
+
+# All lines of OCTO_OUTPUTS, OCTO_OUTPUTS_2, and so on: a variable holds only so much.
+octo_outputs() {
+	octo_lines=${OCTO_OUTPUTS-}
+	octo_number=1
+	while [ -n "$octo_lines" ]; do
+		octo_print "$octo_lines"
+		octo_number=$((octo_number + 1))
+		eval "octo_lines=\${OCTO_OUTPUTS_$octo_number-}"
+	done
 }
 
 # The last field of the line of standard input whose other fields are the words.

@@ -195,9 +195,9 @@ ENV = {
             ("step_a", "web-02", "TestResult", "Failed\n" + NASTY),
             ("step_a", "web-02", "TestResult2", "no"),
             ("step_a", "web-03", "Test.Result", ""),
-            ("other", "web-02", "TestResult", "yet another"),
         )
     ),
+    "OCTO_OUTPUTS_2": f"other\tweb-02\tTestResult\t{base64.b64encode(b'yet another').decode()}\n",
     "My_App_Connection": NASTY,
     "App_N_me": "umlaut",
     "octo": "lower",
