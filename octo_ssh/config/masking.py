@@ -72,6 +72,13 @@ class Masker:
         return b"".join(shown)
 
 
+def masked_text(text: str, secrets: Iterable[Secret]) -> str:
+    """A whole text without the secrets."""
+    masker = Masker(secrets)
+    hidden = masker.feed(text.encode("utf-8", "surrogateescape")) + masker.flush()
+    return hidden.decode("utf-8", "surrogateescape")
+
+
 class _Forms:
     """Forms of secrets to look for."""
 

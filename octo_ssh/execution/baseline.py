@@ -45,12 +45,15 @@ def script_succeeded(
     baseline: Baseline, *, step: str, digest: str, release: str | None, run: str, outputs: StepOutputs | None = None
 ) -> Baseline:
     """A run step ended well. Without a digest (a runbook) only its outputs are remembered."""
-    after = settled(baseline, step)
-    others = {name: said for name, said in after.outputs.items() if name != step}
-    after = replace(after, outputs=others if outputs is None else {**others, step: outputs})
+    after = _with_outputs(settled(baseline, step), step, outputs)
     if not digest:
         return after
     return replace(after, done={**after.done, digest: Done(step, release or "", run)})
+
+
+def _with_outputs(baseline: Baseline, step: str, outputs: StepOutputs | None) -> Baseline:
+    others = {name: said for name, said in baseline.outputs.items() if name != step}
+    return replace(baseline, outputs=others if outputs is None else {**others, step: outputs})
 
 
 def owing(baseline: Baseline, debts: tuple[Owed, ...]) -> Baseline:
@@ -113,7 +116,13 @@ def paid(baseline: Baseline, *, step: str, what: str) -> Baseline:
 
 
 def package_succeeded(
-    baseline: Baseline, *, step: str, release: str, state: PackageBaseline, keep: tuple[str, ...]
+    baseline: Baseline,
+    *,
+    step: str,
+    release: str,
+    state: PackageBaseline,
+    keep: tuple[str, ...],
+    outputs: StepOutputs | None = None,
 ) -> Baseline:
     """The new release of a package step is current, active and verified. A place has one memory, whatever its step
     was called before.
@@ -124,7 +133,7 @@ def package_succeeded(
     if before is not None and before.folder != state.folder:
         history = (before.folder, *history)
     history = tuple(dict.fromkeys(name for name in history if name in keep and name != state.folder))
-    after = settled(baseline, step)
+    after = _with_outputs(settled(baseline, step), step, outputs)
     return replace(
         after,
         release=release,

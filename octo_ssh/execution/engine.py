@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from octo_ssh.errors import ConnectionLost, HostKeyRefused, OctoError, TargetTimeout
@@ -54,10 +55,11 @@ class Engine:
         """Do one step on one target, as often as its ``retry`` allows. Raises nothing but CancelledError."""
         planned = self.steps[start.step_id]
         self.context.emit(StepBegan(start.step_id, start.target))
-        voice = StepVoice(self.context, start.step_id, start.target)
         retry = planned.step.retry
         tries = 0
         while True:
+            # What a failed try said is not said by the next.
+            voice = StepVoice(self.context, start.step_id, start.target)
             end = await self._attempt(planned.step, planned.planned[start.target], voice)
             tries += 1
             if end.outcome is not Outcome.FAILED or tries > retry.times or self.context.interrupted:
@@ -115,6 +117,7 @@ class Engine:
 
     async def _on_controller(self, step: Step, hold: Hold | None, work: Work, voice: StepVoice) -> StepEnd:
         """Here; for a target where there is one, which then remembers it."""
+        identity = self.context.identity
         match work:
             case ScriptWork():
                 end = await run_script(self.controller, work, voice)
@@ -130,23 +133,33 @@ class Engine:
             case _:
                 assert_never(work)
         if hold is not None:
-            after = baseline.settled(hold.baseline, step.id) if end.outcome.is_good else hold.baseline
-            await hold.record({**_ended(step, end), "on": "controller"}, after)
+            said = to_remember(voice.outputs, identity.release)
+            change = None
+            if end.outcome.is_good:
+                change = partial(
+                    baseline.script_succeeded,
+                    step=step.id,
+                    digest="",
+                    release=identity.release,
+                    run=identity.run,
+                    outputs=said,
+                )
+            await hold.record({**_ended(step, end), "on": "controller"}, change)
         return end
 
     async def _script(self, step: Step, hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
         if work.owes:
-            await hold.record({"what": "changing", "step": step.id}, baseline.owing(hold.baseline, work.owes))
+            await hold.record({"what": "changing", "step": step.id}, partial(baseline.owing, debts=work.owes))
         end = await (run_and_wait(hold, work, voice) if work.reboots else run_script(hold, work, voice))
         self.context.outputs.take(step.id, hold.name, voice.outputs)
         release, run = self.context.identity.release, self.context.identity.run
-        after = hold.baseline
+        change = None
         if end.outcome is Outcome.CHANGED:
             said = to_remember(voice.outputs, release)
-            after = baseline.script_succeeded(
-                after, step=step.id, digest=work.digest, release=release, run=run, outputs=said
+            change = partial(
+                baseline.script_succeeded, step=step.id, digest=work.digest, release=release, run=run, outputs=said
             )
-        await hold.record(_ended(step, end), after)
+        await hold.record(_ended(step, end), change)
         return end
 
     async def _deploy(self, step: Step, hold: Hold, work: PackageWork, voice: StepVoice) -> StepEnd:
@@ -155,20 +168,21 @@ class Engine:
         try:
             return await deployment.run()
         finally:
+            self.context.outputs.take(step.id, hold.name, voice.outputs)
             if deployment.is_built:
                 self.built.add(key)
 
     async def _check(self, step: Step, hold: Hold, work: ProbeWork, voice: StepVoice) -> StepEnd:
         end = await probe(hold, work, voice)
-        after = baseline.check_ended(hold.baseline, step=step.id, passed=end.outcome is Outcome.UNCHANGED)
-        await hold.record(_ended(step, end), after)
+        passed = end.outcome is Outcome.UNCHANGED
+        await hold.record(_ended(step, end), partial(baseline.check_ended, step=step.id, passed=passed))
         return end
 
     async def _left_out(self, step: Step, hold: Hold | None) -> StepEnd:
         """``when`` turned out false: the step is not due any more."""
         end = StepEnd(Outcome.SKIPPED, "'when' is false here")
         if hold is not None:
-            await hold.record(_ended(step, end), baseline.settled(hold.baseline, step.id))
+            await hold.record(_ended(step, end), partial(baseline.settled, step=step.id))
         return end
 
 

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import posixpath
 from dataclasses import dataclass, replace
+from functools import partial
 
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import FileBytes, RunContext, StepEnd
-from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.hold import Change, Hold
 from octo_ssh.execution.script import run_script
 from octo_ssh.execution.voice import StepVoice
-from octo_ssh.model.observed import Baseline, FileBaseline, FileKind, FileRequest, FileSeen
+from octo_ssh.model.observed import FileBaseline, FileKind, FileRequest, FileSeen
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Step
 from octo_ssh.model.values import Secret
@@ -42,7 +43,7 @@ class FilePlacement:
         seen = work.seen or await self._look(work)
         changed = work.changes and not is_right(work, seen)
         if changed:
-            await self._tell("changing", after=baseline.owing(self.hold.baseline, work.owes))
+            await self._tell("changing", partial(baseline.owing, debts=work.owes))
             seen = await self._act(work, data, seen)
             if not is_right(work, seen):
                 return await self._failed(
@@ -110,19 +111,19 @@ class FilePlacement:
         present = seen.kind is FileKind.FILE
         state = FileBaseline(seen.path, present, seen.sha256, seen.mode, seen.owner, seen.group)
         outcome = Outcome.CHANGED if changed or ran else Outcome.UNCHANGED
-        after = baseline.file_succeeded(self.hold.baseline, step=self.step.id, state=state)
-        await self._tell("step ended", after=after, outcome=outcome)
+        change = partial(baseline.file_succeeded, step=self.step.id, state=state)
+        await self._tell("step ended", change, outcome=outcome)
         if not changed:
             return StepEnd(outcome, "ran on_change" if ran else f"{posixpath.basename(seen.path)} is as it should be")
         return StepEnd(outcome, f"{'wrote' if present else 'removed'} {seen.path}")
 
     async def _failed(self, end: StepEnd) -> StepEnd:
-        await self._tell("step ended", after=self.hold.baseline, outcome=end.outcome)
+        await self._tell("step ended", outcome=end.outcome)
         return end
 
-    async def _tell(self, what: str, *, after: Baseline, outcome: Outcome | None = None) -> None:
+    async def _tell(self, what: str, change: Change | None = None, *, outcome: Outcome | None = None) -> None:
         told = {} if outcome is None else {"outcome": outcome.value}
-        await self.hold.record({"what": what, "step": self.step.id, **told}, after)
+        await self.hold.record({"what": what, "step": self.step.id, **told}, change)
 
 
 def _measured(wanted: WantedFile, text: Secret, *, holds_secrets: bool) -> WantedFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,6 +20,9 @@ from octo_ssh.remote.record import record as record_program
 from octo_ssh.transport.session import Session
 
 R = TypeVar("R")
+
+Change = Callable[[Baseline], Baseline]
+"""What a journal line says, done to the baseline."""
 
 TTL_S = 90
 RENEW_S = 30
@@ -119,15 +122,17 @@ class Hold:
                 self._renewal = asyncio.create_task(self._renew())
                 return None
 
-    async def record(self, line: Mapping[str, Any], baseline: Baseline) -> None:
-        """Write a journal line and the baseline that it leads to; on disk when this returns.
+    async def record(self, line: Mapping[str, Any], change: Change | None = None) -> None:
+        """Write a journal line and the baseline with what the line changes in it; on disk when this returns.
 
-        A cancellation waits for it: the next line must know whether this one is there.
+        Steps that run at once write one after another, each on top of the other's. A cancellation waits for it: the
+        next line must know whether this one is there.
         """
-        await _to_its_end(self._record(line, baseline))
+        await _to_its_end(self._record(line, change))
 
-    async def _record(self, line: Mapping[str, Any], baseline: Baseline) -> None:
+    async def _record(self, line: Mapping[str, Any], change: Change | None) -> None:
         async with self._writing:
+            baseline = self.baseline if change is None else change(self.baseline)
             text = self._line(line)
             identity = self.context.identity
             await self.session.act(

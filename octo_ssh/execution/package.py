@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Any
 
 from octo_ssh.errors import ConnectionLost, OctoError, TargetTimeout
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd
-from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.hold import Change, Hold
+from octo_ssh.execution.outputs import to_remember
 from octo_ssh.execution.probe import probe
 from octo_ssh.execution.push import PUSH_TIMEOUT_S, lay_out
 from octo_ssh.execution.script import moved, run_script
@@ -55,7 +57,7 @@ class Deployment:
         if work.switch:
             failure = await self._failure(self._prepare())
             if failure is not None:
-                await self._tell("step ended", outcome="failed", after=self.hold.baseline)
+                await self._tell("step ended", outcome="failed")
                 return await self._deploy_failed(failure)
             await self._switch(work.folder)
         failure = await self._failure(self._activate_and_verify())
@@ -64,7 +66,7 @@ class Deployment:
             return StepEnd(Outcome.CHANGED, f"now at {work.folder}")
         failure = await self._deploy_failed(failure)
         if not (work.switch or work.previous) and self._was_good:
-            await self._tell("step ended", outcome="failed", after=self.hold.baseline)
+            await self._tell("step ended", outcome="failed")
             return failure
         return await self._go_back(failure)
 
@@ -81,7 +83,7 @@ class Deployment:
         await self._tell(
             "switching",
             folder=folder,
-            after=baseline.switching(self.hold.baseline, step=self.step.id, release=self._release, debts=debts),
+            change=partial(baseline.switching, step=self.step.id, release=self._release, debts=debts),
         )
         await self._point_current_at(folder)
 
@@ -128,8 +130,7 @@ class Deployment:
             activated = True
             if (failure := await self._run(what, script)) is not None:
                 return failure
-            after = baseline.paid(self.hold.baseline, step=self.step.id, what=what)
-            await self._tell("activated", by=what, after=after)
+            await self._tell("activated", part=what, change=partial(baseline.paid, step=self.step.id, what=what))
         if work.verify is not None and (activated or "verify" in work.owed):
             self.voice.note("verifying")
             end = await probe(self.hold, work.verify, self.voice)
@@ -151,8 +152,8 @@ class Deployment:
             sudo=await self.hold.sudo(work.sudo_user),
             timeout_s=PUSH_TIMEOUT_S,
         )
-        after = baseline.package_succeeded(
-            self.hold.baseline,
+        change = partial(
+            baseline.package_succeeded,
             step=self.step.id,
             release=self._release,
             state=PackageBaseline(
@@ -162,9 +163,10 @@ class Deployment:
                 fingerprint=pruned.fingerprint,
             ),
             keep=work.keep,
+            outputs=to_remember(self.voice.outputs, self._release),
         )
         await self._tell(
-            "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, after=after
+            "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, change=change
         )
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
@@ -177,11 +179,11 @@ class Deployment:
         await self._tell(
             "returning",
             folder=old,
-            after=baseline.returning(self.hold.baseline, step=self.step.id, release=release, debts=debts),
+            change=partial(baseline.returning, step=self.step.id, release=release, debts=debts),
         )
         await self._point_current_at(old)
         reason = failure.reason + (f"; back at {old}" if old else "; nothing is current, as before")
-        after = self.hold.baseline
+        done: list[str] = []
         for what, script in activation.items():
             folder = f"{self.work.to.rstrip('/')}/releases/{old}"
             again = moved(script, package=self.work.package, folder=folder, release=release or old or "")
@@ -189,8 +191,12 @@ class Deployment:
             if end.outcome is not Outcome.CHANGED:
                 reason += f", but its {what} failed: {end.reason}"
                 break
-            after = baseline.paid(after, step=self.step.id, what=what)
-        await self._tell("returned", outcome="failed", folder=old, after=after)
+            done.append(what)
+
+        def paid(after: Baseline) -> Baseline:
+            return reduce(lambda left, what: baseline.paid(left, step=self.step.id, what=what), done, after)
+
+        await self._tell("returned", outcome="failed", folder=old, change=paid)
         return StepEnd(Outcome.FAILED, reason, failure.status, failure.tail)
 
     @property
@@ -200,5 +206,5 @@ class Deployment:
     def _owed(self, what: str, release: str) -> Owed:
         return Owed(self.step.id, self.work.package, release, what, self.work.previous)
 
-    async def _tell(self, what: str, *, after: Baseline, **fields: str | None) -> None:
-        await self.hold.record({"what": what, "step": self.step.id, "package": self.work.package, **fields}, after)
+    async def _tell(self, what: str, *, change: Change | None = None, **fields: str | None) -> None:
+        await self.hold.record({"what": what, "step": self.step.id, "package": self.work.package, **fields}, change)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd
@@ -34,7 +35,7 @@ class ServiceChange:
         restart = work.restart or baseline.owes(hold.baseline, step=self.step.id, what="restart")
         before = work.seen or (await hold.session.observe(look((), {self.step.id: unit}))).services[self.step.id]
         if work.owes:
-            await hold.record({"what": "changing", "step": self.step.id}, baseline.owing(hold.baseline, work.owes))
+            await hold.record({"what": "changing", "step": self.step.id}, partial(baseline.owing, debts=work.owes))
         after = await hold.session.act(
             service(unit, state=work.state, enabled=work.enabled, restart=restart),
             sudo=await hold.sudo(work.sudo_user),
@@ -44,8 +45,8 @@ class ServiceChange:
         outcome = Outcome.CHANGED if changed else Outcome.UNCHANGED
         await hold.record(
             {"what": "step ended", "step": self.step.id, "outcome": outcome.value},
-            baseline.service_succeeded(
-                hold.baseline,
+            partial(
+                baseline.service_succeeded,
                 step=self.step.id,
                 state=ServiceBaseline(unit, after.active if work.state else "", after.enabled if work.enabled else ""),
                 digest=work.digest,

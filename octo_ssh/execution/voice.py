@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from octo_ssh.config.masking import Masker
+from octo_ssh.config.masking import Masker, masked_text
 from octo_ssh.errors import OctoError, SecretError, TargetError
 from octo_ssh.execution.context import RunContext, StepEnd
 from octo_ssh.model import messages
@@ -74,9 +74,7 @@ class StepVoice:
 
     def masked(self, text: str) -> str:
         """A sentence that may quote what the target said, without secrets."""
-        masker = self._fresh_masker()
-        hidden = masker.feed(text.encode("utf-8", "surrogateescape")) + masker.flush()
-        return hidden.decode("utf-8", "surrogateescape")
+        return masked_text(text, self.context.secrets.known())
 
     def failure(self, error: OctoError) -> StepEnd:
         """The step ended with an error that is no loss of the connection."""

@@ -22,6 +22,6 @@ def _answers(person: Asker) -> Answer:
         default = f" [{prompt.default}]" if prompt.has_default and not prompt.secret else ""
         asked = person.ask(f"{prompt.text}{default}", echo=not prompt.secret)
         said = asyncio.run_coroutine_threadsafe(asked, loop).result()
-        return None if said is None or not said.reveal() else said.reveal()
+        return None if said is None else said.reveal()
 
     return answer

@@ -21,6 +21,9 @@ from octo_ssh.remote.resources import look
 from octo_ssh.remote.unless import LIMIT_S, Unless, unless
 from octo_ssh.transport.session import Observer
 
+HASH_TIMEOUT_S = 1800.0
+"""Hashing large files on a slow disk."""
+
 
 async def look_beyond(
     loaded: Loaded, looking: Looking, target: Target, session: Observer, seen: Observed, files: Mapping[str, Wanted]
@@ -35,7 +38,7 @@ async def look_beyond(
     for user, requests in _by_user(looks, seen).items():
         sudo = await sudo_as(user, loaded, target, seen)
         units = looks.services if user is None else {}
-        found = await session.observe(look(requests, units), sudo=sudo, timeout_s=TIMEOUT_S)
+        found = await session.observe(look(requests, units), sudo=sudo, timeout_s=HASH_TIMEOUT_S)
         found_files.update(found.files)
         found_services.update(found.services)
     statuses = await _ask(loaded, looking.unless(target.name, seen), target, session, seen)

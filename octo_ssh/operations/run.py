@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from octo_ssh.config.masking import masked_text
 from octo_ssh.errors import ConnectionLost, ExitCode, Refused, TargetError
 from octo_ssh.execution.context import RunContext, RunIdentity, StepEnd
 from octo_ssh.execution.coordinator import Coordinator
@@ -84,7 +85,9 @@ class Run:
         ends = self._results()
         code = exit_code(ends, interrupted=interrupted)
         seconds = asyncio.get_running_loop().time() - began
-        command = next_command(self.options.command, ends)
+        # what was typed may hold a secret: --var token=…
+        known = self.prepared.loaded.secrets.known() if self.prepared is not None else ()
+        command = masked_text(next_command(self.options.command, ends), known)
         self.emit(RunEnded(self.identity.run, int(code), seconds, ends, command))
         self.sync()
         return code
@@ -93,7 +96,7 @@ class Run:
         match event:
             case TargetLost(target=target, reason=reason):
                 self.reasons[target] = reason
-            case StepEnded(target=target, outcome=outcome, reason=reason) if not outcome.is_good:
+            case StepEnded(target=target, outcome=outcome, reason=reason, ignored=False) if not outcome.is_good:
                 self.reasons.setdefault(target, reason)
             case _:
                 pass
@@ -120,18 +123,18 @@ class Run:
         plan = self.prepared.decide()
         self.schedule = Schedule(plan)
         self.context = self._new_context(self.prepared)
-        if plan.changing and self.schedule.halted:
-            self._tell(RunHalted(self.schedule.halted))
-        elif plan.changing:
-            self.approvals.refuse_missing(plan)
+        acts = plan.changing and not self.schedule.halted
+        if not (acts or self.schedule.controller_acts):
+            if plan.changing and self.schedule.halted:
+                self._tell(RunHalted(self.schedule.halted))
+            return
+        self.approvals.refuse_missing(plan)
+        built: set[tuple[str, str]] = set()
+        if acts:
             await self._ask(self.prepared, plan)
             plan = await self._lock(self.prepared, self.context, plan)
             self.sync()
-        built: set[tuple[str, str]] = set()
-        if plan.changing and not self.schedule.halted:
             built = await self._push(self.context, plan)
-        elif not self.schedule.controller_acts:
-            return
         await self._steps(self.prepared, self.context, plan, built)
 
     async def _steps(self, prepared: Prepared, context: RunContext, plan: RunPlan, built: set[tuple[str, str]]) -> None:
