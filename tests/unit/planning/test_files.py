@@ -259,6 +259,17 @@ def test_a_file_that_needs_a_secret_output_is_as_the_release_left_it_or_makes_it
     assert touched.of("make").reason == "'unit' reads its secret output, which is written down nowhere"
 
 
+@pytest.mark.parametrize("doubt", [{"release": "1.4.1"}, {"due": {"1.4.2": ("unit",)}}])
+def test_what_another_release_or_a_run_that_did_not_finish_left_says_nothing(doubt: dict[str, Any]) -> None:
+    seen = file_seen("key=abc\n")
+    left = FileBaseline(seen.path, True, seen.sha256, seen.mode, seen.owner, seen.group)
+    remembered = Baseline(outputs={"make": said(secret=["KEY"])}, files={"unit": left})
+    made = late_case("key=abc\n", remembered)
+    here = made.seen["web-1"]
+    made.seen["web-1"] = replace(here, baseline=replace(here.baseline, **doubt))
+    assert made.of("unit").due
+
+
 def test_a_file_whose_path_uses_outputs_is_due_unseen() -> None:
     found = case(run("make"), file(path=Template("/etc/${{ steps.make.output.NAME }}", HERE))).of("unit")
     assert (found.outcome, found.reason, work_of(found).seen) == (

@@ -131,7 +131,7 @@ def test_a_check_that_reads_a_secret_output_makes_its_giver_due() -> None:
 
 
 def test_a_once_step_gives_its_secret_output_again_to_whoever_reads_it_anywhere() -> None:
-    steps = [run("make", "m", once=True), run("use", "u", **READS)]
+    steps = [run("make", "m", once=True), run("use", "u", on=("target:web-1",), **READS)]
     made = Case(loaded(*steps, targets=("web-1", "web-2")), {name: observed(name) for name in ("web-1", "web-2")})
     work = made.of("make").work
     assert isinstance(work, ScriptWork)

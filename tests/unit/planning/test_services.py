@@ -121,7 +121,7 @@ def test_without_systemd_no_step_before_helps() -> None:
 
 # Restarts.
 
-ON_CHANGE = {"restart": Restart.ON_CHANGE, "on_change": ("cause",)}
+ON_CHANGE: dict[str, Any] = {"restart": Restart.ON_CHANGE, "on_change": ("cause",)}
 DEBT = Owed("service", "", "1.4.2", "restart")
 
 
@@ -150,7 +150,12 @@ def test_a_service_that_skip_step_leaves_out_is_owed_its_restart_and_others_are_
     left_out = case(run("cause"), service(**ON_CHANGE))
     left_out.options = RunOptions(skip_steps=frozenset({"service"}))
     assert getattr(left_out.of("cause").work, "owes") == (DEBT,)  # noqa: B009
-    for keys in ({"environments": ("qa",)}, {"when": Template("${{ false }}", HERE)}, {"when": When.FAILURE}):
+    others: tuple[dict[str, Any], ...] = (
+        {"environments": ("qa",)},
+        {"when": Template("${{ false }}", HERE)},
+        {"when": When.FAILURE},
+    )
+    for keys in others:
         made = case(run("cause"), service(**ON_CHANGE, **keys))
         assert getattr(made.of("cause").work, "owes") == ()  # noqa: B009
 

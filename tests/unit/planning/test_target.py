@@ -137,6 +137,12 @@ def test_a_file_or_service_that_fails_in_the_plan_changes_nothing_for_others() -
     assert made.plan().changing == ("web-1",)  # the check never passed here
 
 
+def test_a_check_that_is_due_is_no_change_for_its_group() -> None:
+    made = case(group("g", run("tell"), check()))
+    made.seen["web-1"] = remembered(made, "tell")
+    assert (made.of("smoke").due, made.of("tell").due) == (True, False)
+
+
 @given(
     order=st.permutations(["file", "service", "run", "check"]),
     differs=st.booleans(),
