@@ -37,6 +37,7 @@ from octo_ssh.planning.looks import Looking
 from octo_ssh.planning.places import Place, places
 from octo_ssh.planning.plan import make_plan
 from octo_ssh.planning.request import RunOptions, Selection, select
+from octo_ssh.planning.scripts import package_scripts
 from octo_ssh.planning.wanted import Wanted
 from octo_ssh.remote.inspect import inspect
 from octo_ssh.transport.session import Observer
@@ -87,6 +88,7 @@ class Prepared:
     def decide(self) -> RunPlan:
         """The plan of the run, from what was seen."""
         gone = {name: error.beside(name) for name, error in self.fleet.unreachable.items()}
+        manifests = {name: package.manifest for name, package in self.packages.items()}
         plan = make_plan(
             PlanInput(
                 loaded=self.loaded,
@@ -95,9 +97,13 @@ class Prepared:
                 observed=self.observed,
                 unreachable={**gone, **self.unreachable},
                 broken=self.broken,
-                manifests={name: package.manifest for name, package in self.packages.items()},
+                manifests=manifests,
                 configured=self.configured,
                 files=self.files,
+                texts={
+                    (name, path): self.packages[name].read(path).decode("utf-8", "replace")
+                    for name, path in package_scripts(self.loaded, manifests)
+                },
             )
         )
         self.emit(PlanMade(plan))
