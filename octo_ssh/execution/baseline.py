@@ -51,6 +51,18 @@ def script_succeeded(
     return replace(after, done={**after.done, digest: Done(step, release or "", run)})
 
 
+def failure_ignored(baseline: Baseline, *, step: str, digest: str, release: str | None, run: str) -> Baseline:
+    """A step failed, and that counts nowhere: it is over with for this release, as after a success. What it owes
+    stays owed. Without a digest nothing but the decision is settled: files, services and packages are compared anew.
+    """
+    after = settled(baseline, step)
+    if step in after.failed_checks:
+        return check_ended(after, step=step, passed=True)
+    if not digest:
+        return after
+    return replace(after, done={**after.done, digest: Done(step, release or "", run, ignored=True)})
+
+
 def _with_outputs(baseline: Baseline, step: str, outputs: StepOutputs | None) -> Baseline:
     others = {name: said for name, said in baseline.outputs.items() if name != step}
     return replace(baseline, outputs=others if outputs is None else {**others, step: outputs})

@@ -25,6 +25,8 @@ Decide = Callable[[Start, StepEnd], Awaitable[Choice]]
 """Asks a person what to do about a failed step. Cancelled by an interrupt."""
 Approve = Callable[[str], Awaitable[bool]]
 """Asks whether a rolling group, by its id, goes on after its canary. Cancelled when that has lost its point."""
+Ignored = Callable[[Start, StepEnd], Awaitable[StepEnd]]
+"""Has a failure that counts nowhere remembered. Gives the end, or what came of it where that was not possible."""
 
 CUT_SHORT = "interrupted: its processes were ended"
 
@@ -45,6 +47,8 @@ class Coordinator:
     """None: nobody is asked about failures."""
     approve: Approve | None = None
     """None: nobody is there to approve, and what waits for it is refused."""
+    ignored: Ignored | None = None
+    """None: nobody remembers failures that count nowhere."""
     by: str = "a person"
     """Who decides: told in events."""
     _running: dict[asyncio.Task[_Ended], Start] = field(default_factory=dict, init=False)
@@ -125,8 +129,21 @@ class Coordinator:
             choice = await self._choice(start, ended.end)
         if not ended.is_cut_short:
             ended.handling = self.schedule.handling(start.step_id, start.target, ended.end.outcome, choice)
+        if ended.handling is Handling.IGNORE:
+            await self._put_aside(start, ended)
         self._tell_end(start, ended)
         return ended
+
+    async def _put_aside(self, start: Start, ended: _Ended) -> None:
+        """Have a failure that is ignored remembered."""
+        if self.ignored is None:
+            return
+        try:
+            ended.end = await self.ignored(start, ended.end)
+        except asyncio.CancelledError:  # an interrupt, which comes too late for this step
+            return
+        if ended.end.outcome is not Outcome.FAILED:
+            ended.handling = Handling.COUNT
 
     def _tell_end(self, start: Start, ended: _Ended) -> None:
         end = ended.end

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
-from octo_ssh.errors import ConnectionLost, HostKeyRefused, OctoError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, HostKeyRefused, OctoError, TargetError, TargetTimeout
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd
 from octo_ssh.execution.file import FilePlacement
@@ -71,6 +71,27 @@ class Engine:
                 async with asyncio.timeout(wait_s):
                     await self.context.interruption.wait()
                     return end
+
+    async def ignored(self, start: Start, end: StepEnd) -> StepEnd:
+        """The failure of a step counts nowhere, and its target remembers that. Gives ``end``, or what came of it where
+        that could not be written down. Raises nothing but CancelledError; it is written down all the same then.
+        """
+        hold, work = self.holds.get(start.target), self.steps[start.step_id].planned[start.target].work
+        if hold is None:
+            return end
+        identity = self.context.identity
+        change = partial(
+            baseline.failure_ignored,
+            step=start.step_id,
+            digest=work.digest if isinstance(work, ScriptWork | ServiceWork) else "",
+            release=identity.release,
+            run=identity.run,
+        )
+        try:
+            await hold.record({"what": "failure ignored", "step": start.step_id}, change)
+        except TargetError as error:
+            return StepEnd(Outcome.UNKNOWN, error.beside(start.target), end.status, end.tail)
+        return end
 
     def stoppable(self, start: Start) -> bool:
         """Whatever runs may be cancelled, but for a package step: it ends by itself, before its switch or after it."""
@@ -168,7 +189,7 @@ class Engine:
         try:
             return await deployment.run()
         finally:
-            self.context.outputs.take(step.id, hold.name, voice.outputs)
+            self.context.outputs.take(step.id, hold.name, deployment.said)
             if deployment.is_built:
                 self.built.add(key)
 

@@ -47,6 +47,7 @@ def baseline_text(baseline: Baseline) -> bytes:
             },
             "done": {
                 digest: {"step": done.step, "release": done.release, "run": done.run}
+                | ({"ignored": True} if done.ignored else {})
                 for digest, done in baseline.done.items()
             },
             "failed_checks": sorted(baseline.failed_checks),
@@ -154,7 +155,12 @@ def _outputs(data: Mapping[str, Any]) -> StepOutputs:
 
 
 def _done(data: Mapping[str, Any]) -> Done:
-    return Done(step=_text(data["step"]), release=_text(data["release"]), run=_text(data["run"]))
+    return Done(
+        step=_text(data["step"]),
+        release=_text(data["release"]),
+        run=_text(data["run"]),
+        ignored=data.get("ignored", False) is True,
+    )
 
 
 def _owed(data: Mapping[str, Any]) -> Owed:

@@ -211,11 +211,13 @@ class PackageBaseline:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A success of a run step that still counts."""
+    """A run step that is over with for a release: a success that still counts, or a failure that was ignored."""
 
     step: str
     release: str
     run: str
+    ignored: bool = False
+    """It failed, and that counts nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +276,11 @@ class Baseline:
     packages: Mapping[str, PackageBaseline] = field(default_factory=dict)
     """By package step id."""
     done: Mapping[str, Done] = field(default_factory=dict)
-    """By digest. Those of other releases are dropped when a release becomes current."""
+    """By digest of a step. Those of other releases are dropped when a release becomes current."""
     failed_checks: frozenset[str] = frozenset()
     """Ids of check steps whose last result was no success."""
     passed_checks: frozenset[str] = frozenset()
+    """Those that need not be asked again before something changes: they passed, or their failure was ignored."""
     owed: tuple[Owed, ...] = ()
     due: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By release: ids of steps that a run decided to do and has not done."""

@@ -159,6 +159,7 @@ class Run:
             self._tell,
             decide=decide if self._is_guided(prepared) else None,
             approve=approve,
+            ignored=engine.ignored,
             by=self.identity.user,
         )
         await self.coordinator.run()

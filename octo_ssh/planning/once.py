@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from octo_ssh.model.plan import CheckStep, FileStep, Rerun, RunStep, ServiceStep, Step
 from octo_ssh.planning.inputs import Scene
-from octo_ssh.planning.reasons import REDEPLOY, RERUN, RUNBOOK, SO_ALREADY, UNLESS
+from octo_ssh.planning.reasons import REDEPLOY, RERUN, RUNBOOK, SO_ALREADY, UNLESS, done_reason
 from octo_ssh.planning.scripts import digest
 
 
@@ -57,10 +57,11 @@ def _script(scene: Scene, step: Step, reachable: Sequence[str], everyone: Sequen
         if step.id in observed[name].baseline.due.get(release or "", ()):
             return Chosen(name, is_due=True, reason="left over from a run that did not finish")
     for name in everyone:
-        if name in observed and digest(scene, step, name) in observed[name].baseline.done:
+        done = observed[name].baseline.done.get(digest(scene, step, name)) if name in observed else None
+        if done is not None:
             where = "" if name in reachable else f" on {name}"
             target = name if name in reachable else reachable[0]
-            return Chosen(target, is_due=False, reason=f"ran already for {release}{where}")
+            return Chosen(target, is_due=False, reason=f"{done_reason(done, release)}{where}")
     _refuse_silence(scene, step)
     return Chosen(reachable[0], is_due=True, reason=f"not yet run for {release}, on one of {len(everyone)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from octo_ssh.model.observed import Done
 from octo_ssh.model.plan import Rerun, Restart, RunStep, ServiceStep, Step
 from octo_ssh.planning.dueness import left_over
 from octo_ssh.planning.inputs import Scene
@@ -32,9 +33,14 @@ def run_reason(scene: Scene, step: Step, target: str, digest: str) -> tuple[bool
         return True, RERUN
     if left := left_over(step, observed.baseline, release):
         return True, left
-    if digest in observed.baseline.done:
-        return False, f"ran already for {release}"
+    if (done := observed.baseline.done.get(digest)) is not None:
+        return False, done_reason(done, release)
     return True, f"not yet run for {release}"
+
+
+def done_reason(done: Done, release: str | None) -> str:
+    """Why a script that is over with for this release is not due."""
+    return f"failed for {release}, and that was ignored" if done.ignored else f"ran already for {release}"
 
 
 def check_reason(scene: Scene, step: Step, target: str, *, changes: bool) -> tuple[bool, str]:

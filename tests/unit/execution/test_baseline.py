@@ -113,3 +113,25 @@ def test_one_package_at_two_places_is_remembered_twice() -> None:
     first = baseline.package_succeeded(Baseline(), step="deploy", release="1.1", state=NEW, keep=())
     both = baseline.package_succeeded(first, step="deploy_other", release="1.1", state=other, keep=())
     assert set(both.packages) == {"deploy", "deploy_other"}
+
+
+def test_a_failure_that_is_ignored_is_over_with_for_the_release_and_pays_no_debt() -> None:
+    debt = Owed("shop", "", "1.1", "restart")
+    before = baseline.decided(Baseline(owed=(debt,)), "1.1", ("warm", "other"))
+    after = baseline.failure_ignored(before, step="warm", digest="d1", release="1.1", run="r1")
+    assert after.due == {"1.1": ("other",)}
+    assert after.done == {"d1": Done("warm", "1.1", "r1", ignored=True)}
+    assert after.owed == (debt,)
+    success = baseline.script_succeeded(after, step="warm", digest="d1", release="1.1", run="r2")
+    assert success.done == {"d1": Done("warm", "1.1", "r2")}
+
+
+def test_an_ignored_failure_of_what_is_compared_settles_the_decision_alone() -> None:
+    before = baseline.decided(Baseline(), "1.1", ("unit",))
+    assert baseline.failure_ignored(before, step="unit", digest="", release="1.1", run="r1") == Baseline()
+
+
+def test_a_check_whose_failure_is_ignored_need_not_be_asked_again() -> None:
+    failed = baseline.check_ended(baseline.decided(Baseline(), "1", ("smoke",)), step="smoke", passed=False)
+    after = baseline.failure_ignored(failed, step="smoke", digest="", release="1", run="r1")
+    assert (after.failed_checks, after.passed_checks, after.due) == (frozenset(), frozenset({"smoke"}), {})

@@ -349,3 +349,45 @@ async def test_an_interrupt_drops_the_question_and_that_is_no_refusal() -> None:
     assert dropped == ["roll"]
     assert stage.begun == [("work", "a")]
     assert stage.coordinator.schedule.halted is None
+
+
+async def test_what_is_ignored_is_remembered_before_it_is_told() -> None:
+    one = due(run("one", on_failure=OnFailure.IGNORE), "a")
+    stage = Stage(run_plan(one, due(run("two"), "a")), ends={("one", "a"): BAD})
+    remembered: list[tuple[str, int]] = []
+
+    async def remember(start: Start, end: StepEnd) -> StepEnd:
+        remembered.append((start.step_id, len(stage.ended())))
+        return end
+
+    stage.coordinator.ignored = remember
+    await stage.coordinator.run()
+    assert remembered == [("one", 0)]
+    assert stage.begun == [("one", "a"), ("two", "a")]
+
+
+async def test_a_target_that_is_lost_while_it_remembers_is_lost() -> None:
+    one = due(run("one", on_failure=OnFailure.IGNORE), "a")
+    stage = Stage(run_plan(one, due(run("two"), "a")), ends={("one", "a"): BAD})
+
+    async def lose(start: Start, end: StepEnd) -> StepEnd:
+        return StepEnd(Outcome.UNKNOWN, "the connection was lost")
+
+    stage.coordinator.ignored = lose
+    await stage.coordinator.run()
+    assert stage.begun == [("one", "a")]
+    assert [event.ignored for event in stage.events if isinstance(event, StepEnded)] == [False, False]
+    assert stage.coordinator.schedule.lost == {"a": Outcome.UNKNOWN}
+
+
+async def test_an_interrupt_while_an_ignored_failure_is_remembered_changes_nothing_of_it() -> None:
+    stage = Stage(run_plan(due(run("one", on_failure=OnFailure.IGNORE), "a")), ends={("one", "a"): BAD})
+
+    async def takes_long(start: Start, end: StepEnd) -> StepEnd:
+        await forever(start)
+        return end
+
+    stage.coordinator.ignored = takes_long
+    await interrupted(stage)
+    assert [event.ignored for event in stage.events if isinstance(event, StepEnded)] == [True]
+    assert stage.coordinator.schedule.lost == {}

@@ -13,6 +13,7 @@ from octo_ssh.errors import ConnectionLost, RemoteError, TargetTimeout
 from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.engine import Engine
 from octo_ssh.model.events import StepBegan, StepNote, StepOutput
+from octo_ssh.model.observed import Done
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CheckStep, CommandProbe, Probe, Retry
 from octo_ssh.model.values import EnvSource, SecretRef
@@ -28,13 +29,16 @@ def work(text: str, *, digest: str = "d1", timeout_s: float = 20.0, **env: Any) 
     return ScriptWork(text, env, "~", {}, None, timeout_s, digest)
 
 
-async def do(target: Stand, what: ScriptWork | ProbeWork, **keys: Any) -> StepEnd:
-    """Carry a step with this work out."""
+def engine(target: Stand, what: ScriptWork | ProbeWork, **keys: Any) -> Engine:
+    """With a step that does this work."""
     made = run("go", **keys) if isinstance(what, ScriptWork) else step("go", CheckStep(Probe(CommandProbe("true"))))
     planned = PlannedStep(made, ("web-1",), {"web-1": Planned(Outcome.CHANGED, "", what)})
-    seat = controller(target.home)
-    engine = Engine(target.context, {"web-1": target.hold}, seat, {"go": planned}, set())
-    return await engine.carry_out(Start("go", "web-1"))
+    return Engine(target.context, {"web-1": target.hold}, controller(target.home), {"go": planned}, set())
+
+
+async def do(target: Stand, what: ScriptWork | ProbeWork, **keys: Any) -> StepEnd:
+    """Carry a step with this work out."""
+    return await engine(target, what, **keys).carry_out(Start("go", "web-1"))
 
 
 def last_line(target: Stand) -> dict[str, Any]:
@@ -170,3 +174,15 @@ async def test_a_check_is_unchanged_when_it_comes_true_and_failed_when_not(tmp_p
     assert (end.outcome, end.reason) == (Outcome.FAILED, "the command did not succeed within 0.5 s")
     assert b"still down" in end.tail
     assert target.hold.baseline.failed_checks == {"go"}
+
+
+async def test_an_ignored_failure_is_journaled_and_remembered(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    made, failed = engine(target, work("exit 7")), StepEnd(Outcome.FAILED, "exit status 7", 7)
+    assert await made.ignored(Start("go", "web-1"), failed) == failed
+    assert target.hold.baseline.done == {"d1": Done("go", "1.0", target.context.identity.run, ignored=True)}
+    assert last_line(target)["what"] == "failure ignored"
+    target.session.breaks["writing the journal"] = [ConnectionLost("web-1: the connection was lost")]
+    end = await made.ignored(Start("go", "web-1"), failed)
+    assert (end.outcome, end.reason) == (Outcome.UNKNOWN, "the connection was lost")

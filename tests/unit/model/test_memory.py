@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.memory import baseline_text, journal_line, line_sha256, parse_baseline
-from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+from octo_ssh.model.observed import (
+    Baseline,
+    Done,
+    FileBaseline,
+    Owed,
+    PackageBaseline,
+    ServiceBaseline,
+    StepOutputs,
+)
 
 TEXT = st.text(max_size=8)
 BASELINES = st.builds(
@@ -19,11 +27,18 @@ BASELINES = st.builds(
     packages=st.dictionaries(
         TEXT, st.builds(PackageBaseline, TEXT, TEXT, TEXT, TEXT, st.lists(TEXT, max_size=3).map(tuple)), max_size=3
     ),
-    done=st.dictionaries(TEXT, st.builds(Done, TEXT, TEXT, TEXT), max_size=3),
+    done=st.dictionaries(TEXT, st.builds(Done, TEXT, TEXT, TEXT, st.booleans()), max_size=3),
     failed_checks=st.frozensets(TEXT, max_size=3),
     passed_checks=st.frozensets(TEXT, max_size=3),
     owed=st.lists(st.builds(Owed, TEXT, TEXT, TEXT, TEXT, st.none() | TEXT), max_size=3).map(tuple),
     due=st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple), max_size=3),
+    files=st.dictionaries(
+        TEXT, st.builds(FileBaseline, TEXT, st.booleans(), TEXT, st.integers(0, 0o7777), TEXT, TEXT), max_size=2
+    ),
+    services=st.dictionaries(TEXT, st.builds(ServiceBaseline, TEXT, TEXT, TEXT), max_size=2),
+    outputs=st.dictionaries(
+        TEXT, st.builds(StepOutputs, st.dictionaries(TEXT, TEXT, max_size=2), st.frozensets(TEXT), TEXT), max_size=2
+    ),
 )
 
 

@@ -75,6 +75,15 @@ def test_a_run_step_is_due_until_its_success_is_remembered() -> None:
     assert case.plan().changing == ()
 
 
+def test_a_run_step_whose_failure_was_ignored_is_over_with_for_the_release() -> None:
+    case = one(DEPLOY, run("warm"))
+    ignored = Done("warm", "1.4.2", "run", ignored=True)
+    case.seen["web-1"] = at_release(done={digest_of(case, "warm"): ignored})
+    planned = case.of("warm")
+    assert (planned.outcome, planned.reason) == (Outcome.UNCHANGED, "failed for 1.4.2, and that was ignored")
+    assert case.plan().changing == ()
+
+
 def test_redeploy_makes_a_run_step_due() -> None:
     case = one(DEPLOY, run("migrate"))
     case.seen["web-1"] = at_release(done=done(case, "migrate"))
