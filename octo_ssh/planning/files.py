@@ -40,7 +40,8 @@ def is_right(work: FileWork, seen: FileSeen) -> bool:
 def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: Outlook, before: Before) -> Planned:
     """What comes of a file step on a target that was observed, its diff left out. Raises TemplateProblem.
 
-    An UNCHANGED one has work where a consequence is owed, and where ``before`` says that it is looked at again.
+    An UNCHANGED one has work where a consequence is owed, and where ``before`` says that it is looked at again; a
+    FAILED one is tried all the same, as a failure of the run is seen, counted and ignored where that is wanted.
     """
     assert isinstance(step.kind, FileStep)
     observed, wanted = scene.given.observed[target], scene.given.files[step.id, target]
@@ -64,7 +65,7 @@ def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: 
     if work.seen is None:
         return Planned(Outcome.CHANGED, "its path depends on outputs", work)
     if (obstacle := _obstacle(work, work.seen, before)) is not None:
-        return Planned(Outcome.FAILED, obstacle)
+        return Planned(Outcome.FAILED, obstacle, work)
     if before.redone_by is not None:
         return Planned(Outcome.CHANGED, f"{work.seen.path}: after '{before.redone_by}'", work)
     resolved, _ = _resolved(scene, target, work, wanted, outlook)

@@ -26,7 +26,8 @@ _ENABLED = frozenset({"enabled", "enabled-runtime"})
 def plan_service(scene: Scene, step: Step, target: str, before: Before, *, restart: str | None) -> Planned:
     """What comes of a service step on a target that was observed; ``restart``: why it restarts, if it does.
 
-    An UNCHANGED one has work where ``before`` says that it is looked at again. Raises TemplateProblem.
+    An UNCHANGED one has work where ``before`` says that it is looked at again; a FAILED one is tried all the same.
+    Raises TemplateProblem.
     """
     assert isinstance(step.kind, ServiceStep)
     kind = step.kind
@@ -45,9 +46,9 @@ def plan_service(scene: Scene, step: Step, target: str, before: Before, *, resta
     if seen is None:
         return Planned(Outcome.CHANGED, "its name depends on outputs", work)
     if not seen.systemd:
-        return Planned(Outcome.FAILED, "no systemd runs here, and only its services are known")
+        return Planned(Outcome.FAILED, "no systemd runs here, and only its services are known", work)
     if (obstacle := _obstacle(kind, seen)) is not None and not before.prepares:
-        return Planned(Outcome.FAILED, f"{name} {obstacle}")
+        return Planned(Outcome.FAILED, f"{name} {obstacle}", work)
     differences = [*_differences(kind, seen), *([f"restart: {restart}"] if restart else [])]
     if differences:
         return Planned(Outcome.CHANGED, f"{name}: {', '.join(differences)}", work)

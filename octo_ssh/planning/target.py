@@ -208,6 +208,8 @@ class TargetForecast:
     def _looked_at_again(self, step: Step, planned: Planned) -> Planned:
         """A file's difference is added; what steps before may change is looked at afresh when it is its turn."""
         work = planned.work
+        if planned.outcome is Outcome.FAILED:
+            return planned
         if isinstance(work, FileWork):
             work = with_diff(self.scene, step, self.name, work, self.outlook)
         if isinstance(work, FileWork | ServiceWork):

@@ -254,5 +254,7 @@ def at_work(stage: Together | Sliding) -> StageAtWork:
 
 def settled_outcome(leaf: Leaf, target: str, verdict: Verdict) -> Outcome:
     """How a step ends on a target without anything being done."""
-    planned = leaf.planned(target).outcome
-    return planned if verdict is Verdict.GO or not planned.is_good else Outcome.SKIPPED
+    planned = leaf.planned(target)
+    # Without work, a bad outcome is that of a target which was never in the run.
+    stays = verdict is Verdict.GO or (not planned.outcome.is_good and planned.work is None)
+    return planned.outcome if stays else Outcome.SKIPPED

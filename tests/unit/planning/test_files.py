@@ -99,9 +99,9 @@ def test_what_is_right_is_unchanged(step: Step, seen: FileSeen) -> None:
     ],
 )
 @pytest.mark.parametrize("content", ["text\n", None])
-def test_what_is_in_the_way_fails_the_step_and_does_nothing(seen: FileSeen, reason: str, content: str | None) -> None:
+def test_what_is_in_the_way_fails_the_step(seen: FileSeen, reason: str, content: str | None) -> None:
     found = planned(file(content=content), seen)
-    assert (found.outcome, found.work) == (Outcome.FAILED, None)
+    assert (found.outcome, found.due, work_of(found).diff) == (Outcome.FAILED, True, ())
     assert found.reason.startswith(reason)
 
 

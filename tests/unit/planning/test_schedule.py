@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from octo_ssh.model.outcomes import Outcome
@@ -41,6 +43,14 @@ def test_a_failed_target_leaves_the_run_and_the_others_go_on_within_the_budget()
     schedule = Schedule(run_plan(due(run("one"), "ab"), due(run("two"), "ab"), max_failures=1))
     assert play(schedule, fails(("one", "a"))) == [("one", "a"), ("one", "b"), ("two", "b")]
     assert schedule.halted is None
+    assert schedule.outcomes["two", "a"] is Outcome.SKIPPED
+
+
+def test_a_step_that_was_bound_to_fail_is_skipped_where_the_target_has_left_the_run() -> None:
+    second = due(run("two"), "ab")
+    bound = {name: replace(planned, outcome=Outcome.FAILED) for name, planned in second.planned.items()}
+    schedule = Schedule(run_plan(due(run("one"), "ab"), replace(second, planned=bound), max_failures=1))
+    assert play(schedule, fails(("one", "a"))) == [("one", "a"), ("one", "b"), ("two", "b")]
     assert schedule.outcomes["two", "a"] is Outcome.SKIPPED
 
 

@@ -98,7 +98,7 @@ def test_what_is_right_is_unchanged(keys: dict[str, Any], seen: ServiceSeen) -> 
 )
 def test_what_cannot_be_done_fails_the_step(keys: dict[str, Any], seen: ServiceSeen, reason: str) -> None:
     found = planned(seen, **keys)
-    assert (found.outcome, found.work) == (Outcome.FAILED, None)
+    assert (found.outcome, found.due) == (Outcome.FAILED, True)
     assert found.reason.startswith(reason)
 
 
