@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
@@ -14,12 +13,11 @@ from octo_ssh.model.plan import FileStep, SecretContent, SourceContent, Step, Te
 from octo_ssh.model.program import FileInput
 from octo_ssh.model.values import Secret, SecretRef
 from octo_ssh.model.work import LateText, WantedFile
+from octo_ssh.packages.single import read_single
 from octo_ssh.planning.diffs import MAX_BYTES
 
 if TYPE_CHECKING:
     from octo_ssh.config.load import Loaded
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +94,8 @@ def measured(mode: int | None, text: Secret, *, holds_secrets: bool) -> WantedFi
 
 def _source(path: str, mode: int | None) -> Wanted:
     """A file beside the plan: a small one is held, so that a difference can be shown. Raises OSError."""
-    digest, size, head = hashlib.sha256(), 0, b""
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-            head = head or chunk
-    name = os.path.abspath(path)
-    content = Secret(head.decode("utf-8", "surrogateescape")) if size <= MAX_BYTES else FileInput(name, size)
-    return Wanted(WantedFile(mode, size, digest.hexdigest()), content)
+    found = read_single(path, held_bytes=MAX_BYTES)
+    file = WantedFile(mode, found.size, found.sha256)
+    if found.content is None:
+        return Wanted(file, FileInput(found.path, found.size))
+    return Wanted(file, Secret(found.content.decode("utf-8", "surrogateescape")))
