@@ -24,8 +24,7 @@ from octo_ssh.model.plan import (
     walk_steps,
 )
 
-_NOUN_OF: dict[type[StepKind], str] = {
-    PackageStep: NOUNS["package"],
+_NOUN_OF: dict[type[StepKind], str] = {  # of those without scripts that can say something
     CheckStep: NOUNS["check"],
     FileStep: NOUNS["file"],
     ServiceStep: NOUNS["service"],
@@ -87,7 +86,7 @@ def _misplaced(use: OutputUse, reader: _Seat, seats: Mapping[str, _Seat]) -> str
         earlier = [seat.step.id for seat in seats.values() if seat.number < reader.number]
         hint = f": write its id, '{by_name}'" if by_name else nearest(use.step, earlier)
         return f"there is no step with the id '{use.step}'{hint or ': check it'}"
-    if not isinstance(giver.step.kind, RunStep):
+    if not isinstance(giver.step.kind, RunStep | PackageStep):
         return f"'{use.step}' is {_NOUN_OF[type(giver.step.kind)]}, which gives no outputs: only scripts do"
     if giver.number >= reader.number:
         return f"the step '{use.step}' does not come before this one: its outputs are not known here, move one of them"

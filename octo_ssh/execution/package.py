@@ -6,7 +6,7 @@ PostDeploy after ``activate``, DeployFailed whenever the step fails.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any
@@ -15,7 +15,7 @@ from octo_ssh.errors import ConnectionLost, OctoError, TargetTimeout
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd
 from octo_ssh.execution.hold import Change, Hold
-from octo_ssh.execution.outputs import to_remember
+from octo_ssh.execution.outputs import Said, to_remember
 from octo_ssh.execution.probe import probe
 from octo_ssh.execution.push import PUSH_TIMEOUT_S, lay_out
 from octo_ssh.execution.script import moved, run_script
@@ -71,6 +71,12 @@ class Deployment:
         return await self._go_back(failure)
 
     @property
+    def said(self) -> Said:
+        """The outputs of its scripts so far. Where only some of them run again, the others' are as remembered."""
+        left = self.hold.observed.baseline.outputs.get(self.step.id)
+        return {**(left.values if left is not None and not self.work.switch else {}), **self.voice.outputs}
+
+    @property
     def _was_good(self) -> bool:
         """A success of the very folder is remembered: it stays where there is none before it."""
         observed = self.hold.observed
@@ -78,7 +84,7 @@ class Deployment:
         return left is not None and left.folder == self.work.folder
 
     async def _switch(self, folder: str) -> None:
-        what = [*self._activation, *(["verify"] if self.work.verify is not None else [])]
+        what = [*self._activation(self.work.conventions), *(["verify"] if self.work.verify is not None else [])]
         debts = (*(self._owed(name, self._release) for name in what), *self.work.owes)
         await self._tell(
             "switching",
@@ -90,13 +96,12 @@ class Deployment:
     async def _point_current_at(self, folder: str | None) -> None:
         await self.hold.session.act(switch(self.work.to, folder), sudo=await self.hold.sudo(self.work.sudo_user))
 
-    @property
-    def _activation(self) -> dict[str, ScriptWork]:
-        """What makes a release take effect once it is current, in order."""
+    def _activation(self, conventions: Mapping[str, ScriptWork]) -> dict[str, ScriptWork]:
+        """What makes a release with these scripts take effect once it is current, in order."""
         every = {
-            "Deploy": self.work.conventions.get("Deploy"),
+            "Deploy": conventions.get("Deploy"),
             "activate": self.work.activate,
-            "PostDeploy": self.work.conventions.get("PostDeploy"),
+            "PostDeploy": conventions.get("PostDeploy"),
         }
         return {name: script for name, script in every.items() if script is not None}
 
@@ -124,7 +129,7 @@ class Deployment:
     async def _activate_and_verify(self) -> StepEnd | None:
         work = self.work
         activated = work.switch
-        for what, script in self._activation.items():
+        for what, script in self._activation(work.conventions).items():
             if not (work.switch or what in work.owed):
                 continue
             activated = True
@@ -163,7 +168,7 @@ class Deployment:
                 fingerprint=pruned.fingerprint,
             ),
             keep=work.keep,
-            outputs=to_remember(self.voice.outputs, self._release),
+            outputs=to_remember(self.said, self._release),
         )
         await self._tell(
             "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, change=change
@@ -172,7 +177,7 @@ class Deployment:
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
         old = self.work.previous
-        activation = {} if old is None else self._activation
+        activation = {} if old is None else self._activation(self.work.returning)
         release = self.hold.observed.baseline.release
         self.voice.note(f"going back to {old}" if old else "taking the first release back")
         debts = tuple(self._owed(what, release or old or "") for what in activation)

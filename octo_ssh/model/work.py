@@ -113,6 +113,8 @@ class PackageWork:
     """Their size, before compression: what a push sends at most."""
     conventions: Mapping[str, ScriptWork] = field(default_factory=dict)
     """Octopus's scripts at the package's root, by name: ``PreDeploy``, ``Deploy``, ``PostDeploy``, ``DeployFailed``."""
+    returning: Mapping[str, ScriptWork] = field(default_factory=dict)
+    """The ``Deploy`` and ``PostDeploy`` of ``previous``: they run again where the target goes back to it."""
     owes: tuple[Owed, ...] = ()
     """What a change causes elsewhere (services that restart): written down before the act."""
 

@@ -215,6 +215,7 @@ def _package(work: PackageWork) -> Document:
         "activate": None if work.activate is None else _script(work.activate),
         "verify": None if work.verify is None else _probe(work.verify),
         "conventions": {name: _script(script) for name, script in work.conventions.items()},
+        "returning": {name: _script(script) for name, script in work.returning.items()},
     }
 
 

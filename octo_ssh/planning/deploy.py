@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed, PackagePlace, Place
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageScript, PackageStep, Step
-from octo_ssh.model.work import PackageWork, Planned
+from octo_ssh.model.work import PackageWork, Planned, ScriptWork
 from octo_ssh.packages.delta import lacking
 from octo_ssh.planning.compare import Comparison, compare
 from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, manifest_of, recorded
@@ -19,6 +19,8 @@ from octo_ssh.planning.scripts import Folders, activation, convention, conventio
 NAMED = 3
 """Entries that a reason names before it counts."""
 
+RETURNING = ("Deploy", "PostDeploy")
+"""Of Octopus's scripts, those that run again for a release that is returned to."""
 RECORD = "record"
 """What is owed by a release that is current without a recorded success and without consequences: to be recorded."""
 
@@ -66,7 +68,7 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         return Deployment(Planned(Outcome.UNCHANGED, state.quiet_reason(), None), folder, waits=False)
     own = Folders({step.kind.package: folder}, is_only_package=True)
     verify = step.kind.verify
-    scripts = conventions(configured.manifest)
+    previous = state.previous(choice)
     work = PackageWork(
         package=step.kind.package,
         to=place.to,
@@ -76,7 +78,7 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         switch=choice.switch,
         base=state.base if choice.build else None,
         damaged=state.damaged if choice.build else (),
-        previous=state.previous(choice),
+        previous=previous,
         seeds=tuple(path for path in step.kind.shared if path not in place.shared),
         shared=step.kind.shared,
         activate=activation(scene, step, target, own),
@@ -88,10 +90,8 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         repaired=state.now.damaged,
         lacking_files=choice.lacking_files,
         lacking_bytes=choice.lacking_bytes,
-        conventions={
-            name: convention(scene, step, target, PackageScript(step.kind.package, path), own)
-            for name, path in scripts.items()
-        },
+        conventions=_ready(scene, step, target, conventions(configured.manifest), own),
+        returning=_ready(scene, step, target, state.scripts_of(previous), own),
     )
     reason = choice.reason if choice.build or choice.switch else state.owed_reason(owed)
     planned = Planned(Outcome.CHANGED, reason + state.extra_note(), work)
@@ -136,6 +136,16 @@ class _State:
             if before in self.complete and before != choice.folder:
                 return before
         return self._last_good(choice)
+
+    def scripts_of(self, name: str | None) -> dict[str, str]:
+        """Octopus's scripts that make a release take effect again: of one whose manifest is not known, both may be
+        there.
+        """
+        if name is None:
+            return {}
+        manifest = manifest_of(self.place, name, self.wanted)
+        known = {stage: f"{stage}.sh" for stage in RETURNING} if manifest is None else conventions(manifest)
+        return {stage: path for stage, path in known.items() if stage in RETURNING}
 
     def keep(self, choice: _Choice) -> tuple[str, ...]:
         """The last successful releases beside the one of this run; failed ones do not count, and go."""
@@ -251,6 +261,15 @@ class _State:
         said += [f"{_listed(self.now.missing)} missing"] if self.now.missing else []
         said += [f"shared {_listed(tuple(missing_shared))} missing"] if missing_shared else []
         return ", ".join(said)
+
+
+def _ready(
+    scene: Scene, step: Step, target: str, scripts: Mapping[str, str], folders: Folders
+) -> dict[str, ScriptWork]:
+    """Octopus's scripts in the step's package, by what they are called and where they are in it."""
+    assert isinstance(step.kind, PackageStep)
+    inside = {name: PackageScript(step.kind.package, path) for name, path in scripts.items()}
+    return {name: convention(scene, step, target, script, folders) for name, script in inside.items()}
 
 
 def _refuse_foreign(scene: Scene, step: Step, target: str, place: PackagePlace) -> None:

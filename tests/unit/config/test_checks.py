@@ -206,6 +206,7 @@ OWN = "steps.give_it.output.x"
         GIVER % "" + using(OWN, "{name: b, check: {command: [x, '${{ %s }}']}%s}"),
         GIVER % ", once: true" + using(OWN, "{name: b, approve: 'really ${{ %s }}?'%s}"),
         GIVER % "" + using(OWN, "{name: g, when: '${{ %s > 1 }}', steps: [{name: b, run: x%s}]}"),
+        "- {name: Give it, package: shop}\n" + using(OWN) + "release: '1'\npackages: {shop: {dir: .}}\n",
         "- name: g\n  rolling: {}\n  steps:\n  - {name: Give it, run: x}\n  " + using(OWN),
         "- name: g\n  rolling: {}\n  steps:\n  - {name: Give it, run: x, on: controller}\n  " + using(OWN),
     ],

@@ -376,3 +376,17 @@ def test_a_switch_owes_the_restarts_of_services_that_name_the_step_and_an_owed_a
     assert switched.of("service").reason == "shop: restart: after 'deploy'"
     unrecorded = decided(at(DONE))
     assert (work(unrecorded).switch, unrecorded.of("service").outcome) == (False, Outcome.UNCHANGED)
+
+
+@pytest.mark.parametrize(
+    ("is_known", "expected"), [(True, ["PostDeploy"]), (False, ["Deploy", "PostDeploy"])], ids=["known", "unknown"]
+)
+def test_the_release_that_may_come_back_has_its_own_scripts(is_known: bool, expected: list[str]) -> None:
+    old = tree_of({"PreDeploy.sh": "x", "PostDeploy.sh": "x", "DeployFailed.sh": "x"})
+    here = replace(AT_OLD, releases=(release("1.4.1", old),), manifests={"1.4.1": old} if is_known else {})
+    case = decide(at(here, baseline("1.4.1", old)))
+    case.manifest = SCRIPTED
+    made = work(case)
+    assert made.previous == "1.4.1"
+    assert list(made.returning) == expected
+    assert set(made.conventions) == {"PreDeploy", "Deploy"}
