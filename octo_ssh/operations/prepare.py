@@ -30,7 +30,7 @@ from octo_ssh.operations.together import together
 from octo_ssh.output.record import last_failed
 from octo_ssh.packages.acquire import Package, acquire
 from octo_ssh.planning.configure import Configured, configure, paths_to_read
-from octo_ssh.planning.contents import content_problems
+from octo_ssh.planning.contents import content_problems, package_of
 from octo_ssh.planning.doubts import Doubt, doubts
 from octo_ssh.planning.inputs import PlanInput
 from octo_ssh.planning.looks import Looking
@@ -199,8 +199,10 @@ async def read(
     return loaded, options, select(loaded, options)
 
 
-async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emit) -> Mapping[str, Package]:
-    """Every package that the plan names, checked and unpacked into the cache. Raises PackageError."""
+async def acquire_packages(
+    loaded: Loaded, selection: Selection, surroundings: Surroundings, emit: Emit
+) -> Mapping[str, Package]:
+    """Every package that a step of this run uses, checked and unpacked into the cache. Raises PackageError."""
     emit(PhaseStarted("acquire"))
     names = loaded.scopes.names(target=None)
 
@@ -213,7 +215,8 @@ async def acquire_packages(loaded: Loaded, surroundings: Surroundings, emit: Emi
         emit(PackageReady(name, files, package.manifest.bytes, package.sha256))
         return package
 
-    wanted = sorted({step.kind.package for step in loaded.plan.walk() if isinstance(step.kind, PackageStep)})
+    steps = [step for step in loaded.plan.walk() if step.id not in selection.skipped]
+    wanted = sorted({name for step in steps if (name := package_of(step)) is not None})
     return dict(zip(wanted, await together(map(one, wanted)), strict=True))
 
 
@@ -222,7 +225,7 @@ async def survey(
 ) -> Prepared:
     """Acquire, connect, observe. Raises FileErrors, PackageError, Refused; a target's trouble stays its own."""
     places(loaded, selection)  # its mistakes are told before any target is asked
-    packages = await acquire_packages(loaded, surroundings, emit)
+    packages = await acquire_packages(loaded, selection, surroundings, emit)
     if problems := content_problems(loaded.plan, {name: package.manifest for name, package in packages.items()}):
         raise FileErrors(problems)
     emit(PhaseStarted("connect"))

@@ -16,9 +16,18 @@ def content_problems(plan: ReleasePlan, manifests: Mapping[str, Manifest]) -> li
     """Patterns of ``configure`` that match nothing, files of ``set`` in which no values can be set, and scripts in
     packages that are not there or cannot be run.
 
-    ``manifests``: by package, every one that a step deploys.
+    ``manifests``: by package, those that this run uses; what other steps say is not looked at.
     """
-    return [problem for step in plan.walk() for problem in _of_step(step, manifests)]
+    return [problem for step in plan.walk() if package_of(step) in manifests for problem in _of_step(step, manifests)]
+
+
+def package_of(step: Step) -> str | None:
+    """The package that a step deploys, or runs a script of."""
+    match step.kind:
+        case PackageStep(package=package) | RunStep(PackageScript(package)):
+            return package
+        case _:
+            return None
 
 
 def _of_step(step: Step, manifests: Mapping[str, Manifest]) -> Iterator[Problem]:

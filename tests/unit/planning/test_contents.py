@@ -80,3 +80,7 @@ def test_values_are_set_only_in_structured_files_that_are_there(pattern: str, sa
 
 def test_values_may_be_set_in_a_structured_file() -> None:
     assert not problems(PackageStep("shop", settings=(FileSettings("*.json", {"a": 1}, Position("plan.yaml")),)))
+
+
+def test_packages_that_this_run_does_not_use_are_not_looked_into() -> None:
+    assert problems(PackageStep("other", configure=("no/such",)), RunStep(PackageScript("other", "x"))) == []
