@@ -64,7 +64,7 @@ async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice) -> StepEnd:
         return StepEnd(Outcome.FAILED, voice.problem.message, result.status, tail)
     if result.status == 0:
         return StepEnd(Outcome.CHANGED, "ran", 0, tail)
-    reason = voice.masked(voice.failure_message) or result.reason or f"exit status {result.status}"
+    reason = voice.failure_message or result.reason or f"exit status {result.status}"
     return StepEnd(Outcome.FAILED, reason, result.status, tail)
 
 

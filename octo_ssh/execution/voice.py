@@ -33,7 +33,7 @@ class StepVoice:
     outputs: dict[str, str | SecretRef] = field(default_factory=dict, init=False)
     artifacts: list[messages.Artifact] = field(default_factory=list, init=False)
     failure_message: str = field(default="", init=False)
-    """What ``fail_step`` said; not masked."""
+    """What ``fail_step`` said, masked."""
     problem: SecretError | None = field(default=None, init=False)
     """A secret output that cannot be kept secret: the step fails."""
     _reader: messages.MessageReader = field(default_factory=messages.MessageReader, init=False)
@@ -54,6 +54,7 @@ class StepVoice:
         self._masker, self._reader = self._fresh_masker(), messages.MessageReader()
         self._tail = self._line = b""
         self._level, self.failure_message, self.problem = None, "", None
+        self.artifacts = []
 
     def output(self, data: bytes) -> None:
         """Bytes that a script printed."""
@@ -97,12 +98,12 @@ class StepVoice:
             case messages.Artifact():
                 self.artifacts.append(item)
             case messages.Progress(percent, text):
-                self.context.emit(StepProgress(self.step, self.target, percent, self.masked(text)))
+                self.context.emit(StepProgress(self.step, self.target, percent, messages.sentence(self.masked(text))))
             case messages.LevelChanged(level):
                 self._flush_masker()
                 self._level = level
             case messages.Failure(text):
-                self.failure_message = text
+                self.failure_message = messages.sentence(self.masked(text))
             case _:
                 assert_never(item)
 

@@ -50,6 +50,8 @@ class MessageSplitter:
         """The quote that is open at ``_scanned``."""
         self._is_base64 = True
         """So is the value in these quotes."""
+        self._is_sensitive = False
+        """It may hold a secret: this was seen at a line break, and is not looked for again at each."""
         self._ended: Raw | None = None
         """A message whose line break may still come."""
         self._skipping = False
@@ -98,6 +100,7 @@ class MessageSplitter:
                 self._give(found, at)
                 self._in_message = True
                 self._scanned, self._quote, self._is_base64 = len(_BEGIN), b"", True
+                self._is_sensitive = False
                 return True
             if not is_last and len(head) < len(_OUTPUT) and _OUTPUT.startswith(head):
                 self._give(found, at)
@@ -123,12 +126,12 @@ class MessageSplitter:
                     self._quote = b""
                 elif byte != b"\n":
                     self._is_base64 = False
-                elif not may_hold_secret(self._held[:at]):
+                elif not self._goes_on(at):
                     return self._end(at)
             elif byte == b"]":
                 return self._end(at + 1)
             elif byte == b"\n":
-                if not may_hold_secret(self._held[:at]):
+                if not self._goes_on(at):
                     return self._end(at)
             elif self._held[max(0, at - 8) : at].rstrip().endswith(b"="):
                 self._quote, self._is_base64 = byte, True
@@ -140,6 +143,11 @@ class MessageSplitter:
         self._in_message, self._at_start = False, False
         self._skipping, self._skipped_value = may_hold_secret(raw.text), False
         return True
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether the line break there is not the end."""
+        self._is_sensitive = self._is_sensitive or may_hold_secret(self._held[:at])
+        return self._is_sensitive
 
     def _next_stop(self, limit: int) -> re.Match[bytes] | None:
         if not self._quote:

@@ -23,6 +23,9 @@ MAX_OUTPUTS = 100
 """Of one script, on one target."""
 MAX_OUTPUT_BYTES = 1024 * 1024
 """All values of one script together."""
+MAX_SECRETS = 1000
+"""Secret outputs, each time they are set, and other texts to be masked, of one script: for the rest of the run all that
+is printed is searched for each of them. All together hold MAX_OUTPUT_BYTES at most."""
 MAX_ARTIFACTS = 20
 MAX_ARTIFACT_BYTES = 1024 * 1024 * 1024
 """All artifacts of one script together: for whoever copies them."""
@@ -78,6 +81,7 @@ class Progress:
     percent: int
     """0 to 100."""
     text: str
+    """As it was said: to be masked, and made a ``sentence`` afterwards, so that no piece of a secret is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Failure:
     """Why the script fails, if it does: ``fail_step``."""
 
     text: str
+    """As it was said, like a Progress's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class MessageReader:
     _sizes: dict[str, int] = field(default_factory=dict)
     """Of the outputs so far, by name."""
     _artifacts: int = 0
+    _secrets: int = 0
+    _secret_bytes: int = 0
 
     def feed(self, chunk: bytes) -> list[Item]:
         """What is known now that the chunk has come."""
@@ -157,13 +164,23 @@ class MessageReader:
                     raise _Refused(f"output {name} is dropped: a script may set {MAX_OUTPUTS}")
                 if sum(self._sizes.values()) - self._sizes.get(name, 0) + size > MAX_OUTPUT_BYTES:
                     raise _Refused(f"output {name} is dropped: all together may hold {MAX_OUTPUT_BYTES // 1024} KiB")
+                if isinstance(value, Secret):
+                    self._count_secret(size, f"output {name} is dropped")
                 self._sizes[name] = size
             case Artifact(name=name):
                 if self._artifacts >= MAX_ARTIFACTS:
                     raise _Refused(f"artifact {name} is dropped: a script may keep {MAX_ARTIFACTS}")
                 self._artifacts += 1
-            case Progress() | LevelChanged() | Failure() | Hide():
+            case Hide(value):
+                self._count_secret(len(value.reveal().encode()), "a text is not masked")
+            case Progress() | LevelChanged() | Failure():
                 pass
+
+    def _count_secret(self, size: int, refusal: str) -> None:
+        if self._secrets >= MAX_SECRETS or self._secret_bytes + size > MAX_OUTPUT_BYTES:
+            raise _Refused(f"{refusal}: a script may hide {MAX_SECRETS} texts, of {MAX_OUTPUT_BYTES // 1024} KiB")
+        self._secrets += 1
+        self._secret_bytes += size
 
 
 def _message(text: bytes) -> Message | None:
@@ -186,9 +203,9 @@ def _message(text: bytes) -> Message | None:
             return _artifact(_text(attributes, "path"), _text(attributes, "name", ""))
         case "progress":
             share = float(_text(attributes, "percentage").strip().removesuffix("%"))
-            return Progress(round(min(100.0, max(0.0, share))), _sentence(_text(attributes, "message", "")))
+            return Progress(round(min(100.0, max(0.0, share))), _text(attributes, "message", ""))
         case "resultmessage":
-            return Failure(_sentence(_text(attributes, "message")))
+            return Failure(_text(attributes, "message"))
         case "mask":
             value = _text(attributes, "value")
             return Hide(Secret(value)) if len(value) >= MIN_SECRET_CHARS else None
@@ -249,6 +266,6 @@ def _artifact(path: str, name: str) -> Artifact:
     return Artifact(path, safe[-MAX_NAME_CHARS:] or "artifact")
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """One line for people: bounded, without control characters."""
     return "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_CHARS]).strip()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.execution.voice import TAIL_BYTES, TAIL_LINES, StepVoice
-from octo_ssh.model.events import StepOutput
+from octo_ssh.model.events import StepOutput, StepProgress
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.values import EnvSource, SecretRef
 from tests.unit.execution.targets import stand
@@ -41,3 +42,25 @@ async def test_a_secret_cut_in_two_is_masked(tmp_path: Path) -> None:
     assert voice.tail() == b"a *** b hunter2"
     end = voice.failure(RemoteError("it said hunter2hunter2"))
     assert (end.outcome, end.reason) == (Outcome.FAILED, "it said ***")
+
+
+async def test_no_piece_of_a_secret_is_left_where_a_text_is_cut_or_made_one_line(tmp_path: Path) -> None:
+    target = await stand(tmp_path, environ={"TOKEN": "hunter2hunter2", "KEY": "one\ntwo"})
+    for name in ("TOKEN", "KEY"):
+        target.context.secrets.reveal(SecretRef(EnvSource(name), HERE))
+    voice = StepVoice(target.context, "go", "web-1")
+    told = base64.b64encode(b"one\ntwo " + b"x" * 980 + b" hunter2hunter2").decode()
+    voice.output(f"##octopus[progress percentage='NTA=' message='{told}']\n".encode())
+    voice.output(f"##octopus[resultMessage message='{told}']\n".encode())
+    shown = "*** " + "x" * 980 + " ***"
+    assert [event.text for event in target.told(StepProgress)] == [shown]
+    assert voice.failure_message == shown
+
+
+async def test_a_script_keeps_its_own_artifacts_and_not_those_of_one_that_was_ended(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    voice = StepVoice(target.context, "go", "web-1")
+    voice.output(b"##octopus[createArtifact path='L2E=' name='YQ==']\n")
+    assert [artifact.path for artifact in voice.artifacts] == ["/a"]
+    voice.listen()
+    assert voice.artifacts == []

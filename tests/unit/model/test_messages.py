@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from octo_ssh.model import message_stream
 from octo_ssh.model.events import Level
 from octo_ssh.model.message_stream import MAX_MESSAGE_BYTES
 from octo_ssh.model.messages import (
     MAX_ARTIFACTS,
     MAX_OUTPUT_BYTES,
     MAX_OUTPUTS,
+    MAX_SECRETS,
     MAX_VALUE_BYTES,
     Artifact,
     Failure,
@@ -25,6 +27,7 @@ from octo_ssh.model.messages import (
     MessageReader,
     Progress,
     SetOutput,
+    sentence,
 )
 from octo_ssh.model.values import Secret
 
@@ -87,8 +90,8 @@ UNDERSTOOD: dict[bytes, object] = {
     message("progress", percentage="50", message="Half way"): Progress(50, "Half way"),
     message("progress", percentage="250", message=""): Progress(100, ""),
     message("progress", percentage="1e999"): Progress(100, ""),
-    message("progress", percentage="33.4%", message="a\nb"): Progress(33, "a b"),
-    message("resultMessage", message="no database\x1b[2J"): Failure("no database [2J"),
+    message("progress", percentage="33.4%", message="a\nb"): Progress(33, "a\nb"),
+    message("resultMessage", message="no database\x1b[2J"): Failure("no database\x1b[2J"),
     message("mask", value="hunter22"): ("hide", "hunter22"),
     message("stdout-highlight"): LevelChanged(Level.HIGHLIGHT),
     message("stdout-verbose"): LevelChanged(Level.VERBOSE),
@@ -188,6 +191,11 @@ def test_an_output_behind_a_prompt_without_a_newline_is_one_too() -> None:
     assert read(text) == [b"Working... ", ("secret", "P", "hunter22"), b"done\n"]
 
 
+def test_a_sentence_is_one_bounded_line_without_control_characters() -> None:
+    assert sentence(" no\ndatabase\x1b[2J\t") == "no database [2J"
+    assert sentence("é" * 5000) == "é" * 1000
+
+
 def test_messages_may_follow_each_other_and_text_may_follow_them_on_their_line() -> None:
     text = message("stdout-wait") + message("stdout-default") + b" hello\n" + message("progress", percentage="5")
     assert read(text) == [LevelChanged(Level.WAIT), LevelChanged(None), b" hello\n", Progress(5, "")]
@@ -200,9 +208,7 @@ def test_values_may_be_wrapped_as_base64_prints_them() -> None:
         SetOutput("A", value),
         b"next\n",
     ]
-    assert read(b"##octopus[resultMessage message='" + wrapped.replace(b"\n", b"\r\n") + b"']\n") == [
-        Failure(value.strip())
-    ]
+    assert read(b"##octopus[resultMessage message='" + wrapped.replace(b"\n", b"\r\n") + b"']\n") == [Failure(value)]
 
 
 @pytest.mark.parametrize(
@@ -257,6 +263,45 @@ def test_there_is_a_most_of_artifacts() -> None:
     items = [reader.feed(message("createArtifact", path="/x") + b"\n") for _ in range(MAX_ARTIFACTS + 1)]
     assert items[-2] == [Artifact("/x", "x")]
     assert items[-1] == [b"octo-ssh: artifact x is dropped: a script may keep 20\n"]
+
+
+def test_there_is_a_most_of_what_is_hidden_and_setting_an_output_again_counts() -> None:
+    reader = MessageReader()
+    again = message("setVariable", name="P", value="hunter22", sensitive="True") + b"\n"
+    items = [reader.feed(again) for _ in range(MAX_SECRETS - 1)]
+    assert all(isinstance(item, SetOutput) for [item] in items)
+    assert isinstance(reader.feed(message("mask", value="hunter23") + b"\n")[0], Hide)
+    assert reader.feed(message("mask", value="hunter24") + b"\n") == [
+        b"octo-ssh: a text is not masked: a script may hide 1000 texts, of 1024 KiB\n"
+    ]
+    assert reader.feed(again) == [
+        b"octo-ssh: output P is dropped: a script may hide 1000 texts, of 1024 KiB\n",
+    ]
+
+
+def test_what_is_hidden_has_a_most_together() -> None:
+    reader = MessageReader()
+    hide = message("mask", value="x" * MAX_VALUE_BYTES) + b"\n"
+    items = [item for _ in range(MAX_OUTPUT_BYTES // MAX_VALUE_BYTES + 1) for item in reader.feed(hide)]
+    assert [isinstance(item, Hide) for item in items] == [True] * (len(items) - 1) + [False]
+
+
+def test_whether_a_message_may_hold_a_secret_is_asked_once_however_many_line_breaks_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = 0
+    ask = message_stream.may_hold_secret
+
+    def counted(text: bytes | bytearray) -> bool:
+        nonlocal asked
+        asked += 1
+        return ask(text)
+
+    monkeypatch.setattr(message_stream, "may_hold_secret", counted)
+    reader = MessageReader()
+    for _ in range(3):
+        reader.feed(b"##octopus[" + b"x" * 1000 + b" key='!" + b"\n" * 1000 + b"']\n")
+    assert asked == 3
 
 
 PIECES = st.sampled_from(
