@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
@@ -50,17 +50,18 @@ class Engine:
     """By step id."""
     built: set[tuple[str, str]]
     """(step id, target) of release folders that are laid out."""
+    _tried: set[Start] = field(default_factory=set, init=False)
 
     async def carry_out(self, start: Start) -> StepEnd:
         """Do one step on one target, as often as its ``retry`` allows. Raises nothing but CancelledError."""
-        planned = self.steps[start.step_id]
+        step = self.steps[start.step_id].step
         self.context.emit(StepBegan(start.step_id, start.target))
-        retry = planned.step.retry
+        retry = step.retry
         tries = 0
         while True:
             # What a failed try said is not said by the next.
             voice = StepVoice(self.context, start.step_id, start.target)
-            end = await self._attempt(planned.step, planned.planned[start.target], voice)
+            end = await self._attempt(step, self._planned(start), voice)
             tries += 1
             if end.outcome is not Outcome.FAILED or tries > retry.times or self.context.interrupted:
                 return end
@@ -71,6 +72,14 @@ class Engine:
                 async with asyncio.timeout(wait_s):
                     await self.context.interruption.wait()
                     return end
+
+    def _planned(self, start: Start) -> Planned:
+        """What is to be done. From the second try on, what was seen before the first is looked at again."""
+        planned = self.steps[start.step_id].planned[start.target]
+        if start in self._tried and isinstance(planned.work, FileWork | ServiceWork):
+            return replace(planned, work=replace(planned.work, seen=None))
+        self._tried.add(start)
+        return planned
 
     async def ignored(self, start: Start, end: StepEnd) -> StepEnd:
         """The failure of a step counts nowhere, and its target remembers that. Gives ``end``, or what came of it where

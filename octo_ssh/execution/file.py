@@ -18,7 +18,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Step
 from octo_ssh.model.values import Secret
 from octo_ssh.model.work import FileWork, LateText, WantedFile
-from octo_ssh.planning.files import is_right
+from octo_ssh.planning.files import ON_CHANGE, is_right, obstacle
 from octo_ssh.remote.file import put_file, remove_file
 from octo_ssh.remote.resources import look
 
@@ -41,6 +41,8 @@ class FilePlacement:
         """Observe what was not known, act, observe again. Raises TargetErrors, FileErrors, SecretError."""
         work, data = await self._resolved()
         seen = work.seen or await self._look(work)
+        if (found := obstacle(work, seen)) is not None:
+            return await self._failed(StepEnd(Outcome.FAILED, found))
         changed = work.changes and not is_right(work, seen)
         if changed:
             await self._tell("changing", partial(baseline.owing, debts=work.owes))
@@ -49,7 +51,10 @@ class FilePlacement:
                 return await self._failed(
                     StepEnd(Outcome.FAILED, f"{seen.path} was written, and is not as it should be")
                 )
-        due = work.on_change is not None and (changed or "on_change" in work.owed)
+        # A try before this one may have changed the file.
+        due = work.on_change is not None and (
+            changed or baseline.owes(self.hold.baseline, step=self.step.id, what=ON_CHANGE)
+        )
         if due and work.on_change is not None:
             self.voice.note("on_change")
             end = await run_script(self.hold, work.on_change, self.voice)

@@ -20,7 +20,7 @@ from octo_ssh.planning.places import absolute
 from octo_ssh.planning.scripts import Folders, script
 from octo_ssh.planning.wanted import Wanted, measured, wanted_file
 
-__all__ = ["ON_CHANGE", "Wanted", "is_right", "plan_file", "wanted_file", "with_diff"]
+__all__ = ["ON_CHANGE", "Wanted", "is_right", "obstacle", "plan_file", "wanted_file", "with_diff"]
 
 ON_CHANGE = "on_change"
 _IN_THE_WAY = {
@@ -35,6 +35,18 @@ def is_right(work: FileWork, seen: FileSeen) -> bool:
     return not any(_differences(work, seen)) and seen.kind is (
         FileKind.ABSENT if work.wanted is None else FileKind.FILE
     )
+
+
+def obstacle(work: FileWork, seen: FileSeen) -> str | None:
+    """Why the step cannot be done as things are."""
+    if seen.kind is FileKind.UNREADABLE:
+        who = work.sudo_user or "the login"
+        return f"{seen.path} cannot be looked at by {who}: give the step a 'become', or have it opened"
+    if seen.kind in _IN_THE_WAY:
+        return f"{seen.path} is {_IN_THE_WAY[seen.kind]}"
+    if work.wanted is not None and seen.missing_parents and not work.parents:
+        return f"the folder of {seen.path} is not there: add 'parents: true', or make it in a step before"
+    return None
 
 
 def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: Outlook, before: Before) -> Planned:
@@ -64,8 +76,8 @@ def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: 
     )
     if work.seen is None:
         return Planned(Outcome.CHANGED, "its path depends on outputs", work)
-    if (obstacle := _obstacle(work, work.seen, before)) is not None:
-        return Planned(Outcome.FAILED, obstacle, work)
+    if (found := obstacle(work, work.seen)) is not None and not _may_go(work.seen, before):
+        return Planned(Outcome.FAILED, found, work)
     if before.redone_by is not None:
         return Planned(Outcome.CHANGED, f"{work.seen.path}: after '{before.redone_by}'", work)
     resolved, _ = _resolved(scene, target, work, wanted, outlook)
@@ -139,16 +151,15 @@ def _was_left_so(scene: Scene, step: Step, target: str, seen: FileSeen) -> bool:
     return now == (left.path, left.present, left.sha256, left.mode, left.owner, left.group)
 
 
-def _obstacle(work: FileWork, seen: FileSeen, before: Before) -> str | None:
-    """Why the step cannot be done, whatever the steps before it do."""
-    if seen.kind is FileKind.UNREADABLE:
-        who = work.sudo_user or "the login"
-        return f"{seen.path} cannot be looked at by {who}: give the step a 'become', or have it opened"
-    if seen.kind in _IN_THE_WAY and before.stirred_by is None:
-        return f"{seen.path} is {_IN_THE_WAY[seen.kind]}"
-    if work.wanted is not None and seen.missing_parents and not (work.parents or before.prepares):
-        return f"the folder of {seen.path} is not there: add 'parents: true', or make it in a step before"
-    return None
+def _may_go(seen: FileSeen, before: Before) -> bool:
+    """The steps before may take what is in the way away."""
+    match seen.kind:
+        case FileKind.UNREADABLE:
+            return False
+        case FileKind.ABSENT | FileKind.FILE:
+            return before.prepares
+        case _:
+            return before.stirred_by is not None
 
 
 def _differences(work: FileWork, seen: FileSeen) -> Iterator[str]:

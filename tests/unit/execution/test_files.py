@@ -14,7 +14,7 @@ from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.engine import Engine
 from octo_ssh.model.observed import FileRequest, Owed
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import FileStep, TextContent
+from octo_ssh.model.plan import FileStep, Retry, TextContent
 from octo_ssh.model.values import Secret, Template
 from octo_ssh.model.work import FileWork, LateText, Planned, PlannedStep, ScriptWork, WantedFile
 from octo_ssh.planning.schedule import Start
@@ -24,6 +24,7 @@ from tests.unit.planning.builders import HERE, step
 
 DEBT = Owed("go", "", "1.0", "on_change")
 RESTART = Owed("service", "", "1.0", "restart")
+ONCE = Retry()
 
 
 def wanted(text: str, **keys: Any) -> WantedFile:
@@ -31,7 +32,9 @@ def wanted(text: str, **keys: Any) -> WantedFile:
     return WantedFile(**{"mode": None, "size": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), **keys})
 
 
-async def place(target: Stand, file: WantedFile | None, text: str | None = None, **keys: Any) -> StepEnd:
+async def place(
+    target: Stand, file: WantedFile | None, text: str | None = None, retry: Retry = ONCE, **keys: Any
+) -> StepEnd:
     """Carry a file step for ~/there out."""
     path = str(target.home / "there")
     seen = (await target.session.observe(look((FileRequest("go", path),), {}))).files["go"]
@@ -47,7 +50,7 @@ async def place(target: Stand, file: WantedFile | None, text: str | None = None,
     if text is not None:
         target.context.files = {("go", "web-1"): Secret(text)}
     kind = FileStep(path, TextContent(text or ""))
-    planned = PlannedStep(step("go", kind), ("web-1",), {"web-1": Planned(Outcome.CHANGED, "", work)})
+    planned = PlannedStep(step("go", kind, retry=retry), ("web-1",), {"web-1": Planned(Outcome.CHANGED, "", work)})
     engine = Engine(target.context, {"web-1": target.hold}, controller(target.home), {"go": planned}, set())
     return await engine.carry_out(Start("go", "web-1"))
 
@@ -113,7 +116,8 @@ async def test_an_on_change_that_fails_stays_owed(tmp_path: Path) -> None:
     again = await place(
         target, wanted("x"), "x", changes=False, on_change=script("true"), owes=(DEBT,), owed=("on_change",)
     )
-    assert (again.outcome, target.hold.baseline.owed) == (Outcome.CHANGED, ())
+    assert again.outcome is Outcome.CHANGED
+    assert not target.hold.baseline.owed
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["path known", "path late"])
@@ -123,7 +127,7 @@ async def test_content_and_path_may_use_outputs_of_steps_before(tmp_path: Path, 
     target.context.outputs.take("other", "web-1", {"port": "8080", "name": "there"})
     text = LateText(Template("port=${{ steps.other.output.port }}\n", HERE), {}, after=("other",))
     path = LateText(Template("~/${{ steps.other.output.name }}", HERE), {}, after=("other",))
-    keys = {} if known else {"path": path, "seen": None}
+    keys: dict[str, Any] = {} if known else {"path": path, "seen": None}
     end = await place(target, WantedFile(0o644, late=text), **keys)
     assert end.outcome is Outcome.CHANGED
     assert (target.home / "there").read_text() == "port=8080\n"
@@ -152,3 +156,25 @@ async def test_a_link_that_appeared_meanwhile_is_not_followed(tmp_path: Path) ->
     assert end.outcome is Outcome.FAILED
     assert "link" in end.reason
     assert (target.home / "other").read_text() == "mine"
+
+
+async def test_what_is_in_the_way_by_now_is_told_as_a_plan_would(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    (target.home / "there").mkdir()
+    end = await place(target, wanted("x"), "x")
+    assert (end.outcome, end.reason) == (
+        Outcome.FAILED,
+        f"{target.home}/there is a folder: choose another path, or remove it",
+    )
+    assert target.hold.baseline.owed == ()
+
+
+async def test_a_second_try_finds_the_file_that_the_first_one_wrote_and_owes_the_rest(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    act = script("echo x >>runs; test $(wc -l <runs) -ge 3")
+    end = await place(target, wanted("x"), "x", on_change=act, owes=(DEBT,), retry=Retry(5, 0.0))
+    assert (end.outcome, end.reason) == (Outcome.CHANGED, "ran on_change")
+    assert (target.home / "runs").read_text() == "x\nx\nx\n"
+    assert target.hold.baseline.owed == ()
