@@ -49,7 +49,7 @@ class ControllerForecast:
 
     def make_due(self, step: Step, place: str, reason: str) -> bool:
         """Of a script: another step wants it to run. False where it does already, or must not."""
-        if (step.id, place) in self._due or place not in self._places(step):
+        if (step.id, place) in self._due or place not in self._places(step) or not isinstance(step.kind, RunStep):
             return False
         if self.scene.waits_for_failure(step) or self.scene.says_no(step, place) is not None:
             return False

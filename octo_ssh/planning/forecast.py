@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from octo_ssh.config.templates import TemplateProblem, evaluate_late, output_uses
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import CONTROLLER, CheckStep, GroupStep, Step
+from octo_ssh.model.plan import CONTROLLER, CheckStep, GroupStep, RunStep, Step
 from octo_ssh.model.values import Template
 from octo_ssh.model.work import Planned, Work
 from octo_ssh.planning.controller import ControllerForecast
 from octo_ssh.planning.inputs import PlanInput, Scene
 from octo_ssh.planning.once import once_target
-from octo_ssh.planning.outputs import Outlook, named_places, uses
+from octo_ssh.planning.outputs import Outlook, readings
 from octo_ssh.planning.target import TargetForecast
 
 Forecast = Mapping[tuple[str, str], Planned]
@@ -23,13 +23,21 @@ Forecast = Mapping[tuple[str, str], Planned]
 def forecast(scene: Scene) -> Forecast:
     """Every step that does something, at every place it has. ``once`` steps have one at most.
 
-    Mistakes and refusals are noted in the scene.
+    Mistakes and refusals are noted in the scene. A step whose ``when`` is false for outputs that are remembered is left
+    out, until who gave them turns out to be due: never because of the very step that is left out.
     """
+    attempt = _Attempt(scene)
+    out = attempt.ruled_out(attempt.conditional())
     while True:
+        scene.ruled_out = {(step.id, place): "'when' is false here" for step, place in out}
+        scene.problems.clear()  # what still holds is found again
+        scene.refusals.clear()
         attempt = _Attempt(scene)
         attempt.decide()
-        if not attempt.rule_out():
+        still = attempt.ruled_out(out)
+        if len(still) == len(out):
             return attempt.planned()
+        out = still
 
 
 @dataclass(slots=True)
@@ -66,19 +74,21 @@ class _Attempt:
                 self.names_of[step.id] = self._choose(step)
         self._settle()
 
-    def rule_out(self) -> bool:
-        """Find the steps whose conditions use outputs that are known, and do not hold. False: there are no more."""
-        if not any(
-            isinstance(step.when, Template) and output_uses(step.when) for step in self.scene.given.loaded.plan.walk()
-        ):
-            return False
-        ruled_out = {
-            (step.id, place): "'when' is false here"
-            for step, place, _ in self._due()
-            if self._is_ruled_out(step, place)
-        }
-        self.scene.ruled_out.update(ruled_out)
-        return bool(ruled_out)
+    def conditional(self) -> list[tuple[Step, str]]:
+        """Every step and place with a ``when`` that uses outputs."""
+        return [
+            (step, place)
+            for step in self._steps()
+            if any(
+                isinstance(one.when, Template) and output_uses(one.when) for one in (*self.scene.path[step.id], step)
+            )
+            for place in self.scene.reach[step.id]
+            if place == CONTROLLER or place in self.here
+        ]
+
+    def ruled_out(self, among: list[tuple[Step, str]]) -> list[tuple[Step, str]]:
+        """Those whose conditions do not hold for what is remembered, where nobody who is due gives it anew."""
+        return [(step, place) for step, place in among if self._is_ruled_out(step, place)]
 
     def planned(self) -> Forecast:
         found: dict[tuple[str, str], Planned] = {}
@@ -98,7 +108,10 @@ class _Attempt:
     def _choose(self, step: Step) -> tuple[str, ...]:
         """The one target of a ``once`` step, told of it; none where it has none."""
         every = self.scene.reach[step.id]
-        names = [name for name in every if name not in self.here or not self.here[name].leaves_out(step)] or every
+        names = [name for name in every if name not in self.here or not self.here[name].leaves_out(step)]
+        if every and not names:  # it is left out everywhere, and nobody need know whether it was done
+            self.here[every[0]].choose(step, due=False, reason="")
+            return (every[0],)
         chosen = once_target(self.scene, step, names, {name for name, each in self.here.items() if each.changes})
         if chosen is None:
             return ()
@@ -111,24 +124,34 @@ class _Attempt:
         is_more = True
         while is_more:
             grown = [each.settle() for each in self.here.values()]
-            is_more = any((*grown, self.controller.settle(), self._give_secrets()))
+            is_more = any((*grown, self.controller.settle(), self._give_again()))
 
-    def _give_secrets(self) -> bool:
-        """A secret output is remembered nowhere: who gave it is due where a due step reads it."""
-        if not self.outlook.secret:
+    def _give_again(self) -> bool:
+        """Some outputs are remembered nowhere: who gave them is due where a due step needs them."""
+        steps = {step.id: step for step in self._steps() if isinstance(step.kind, RunStep)}
+        if not (self.outlook.secret or any(step.on_controller for step in steps.values())):
             return False
-        steps = {step.id: step for step in self._steps()}
+        order = self.scene.order
         grown = False
         for reader, place, work in self._due():
-            named = named_places(work)
-            for giver in uses(work):
-                if giver not in self.outlook.secret or giver not in steps:
+            for reading in readings(work, self.scene.conditions(reader, place)):
+                giver = steps.get(reading.step)
+                if giver is None or order[giver.id] >= order[reader.id]:
                     continue
-                own = self._giving(steps[giver], place) | {target for step, target in named if step == giver}
-                for target in sorted(own & self.here.keys()):
-                    reason = f"'{reader.name}' reads its secret output, which is written down nowhere"
-                    grown = self._make_due(steps[giver], target, reason) or grown
+                places = self._giving(giver, place) if reading.target is None else {reading.target}
+                for where in sorted(places & {CONTROLLER, *self.here}):
+                    if (what := self._lost(giver, where, reading.name)) is not None:
+                        reason = f"'{reader.name}' reads its {what}, which is written down nowhere"
+                        grown = self._make_due(giver, where, reason) or grown
         return grown
+
+    def _lost(self, giver: Step, place: str, name: str | None) -> str | None:
+        """What of a step's output at a place nobody remembers; ``name`` None: of any of its outputs."""
+        if place == CONTROLLER:
+            return "output"
+        secret = self.outlook.secret.get(giver.id, {})
+        names = frozenset().union(*secret.values()) if giver.once else secret.get(place, frozenset())
+        return "secret output" if (bool(names) if name is None else name in names) else None
 
     def _make_due(self, step: Step, place: str, reason: str) -> bool:
         if step.on_controller:

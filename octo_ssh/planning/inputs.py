@@ -105,10 +105,10 @@ class Scene:
         return here and self.is_skipped(step)
 
     def waits_for_failure(self, step: Step) -> bool:
-        return any(one.when is When.FAILURE for one in (*self.path[step.id], step))
+        return When.FAILURE in self.whens(step)
 
     def cleans_up(self, step: Step) -> bool:
-        return any(one.when is When.ALWAYS for one in (*self.path[step.id], step))
+        return When.ALWAYS in self.whens(step)
 
     def packages_of(self, target: str) -> tuple[Step, ...]:
         """The package steps that bring something to the target in this run."""
@@ -134,6 +134,10 @@ class Scene:
             if isinstance(one.when, Template) and self._condition(one, one.when, place) is False:
                 return "'when' is false here" if one is step else f"'when' of '{one.name}' is false here"
         return self.ruled_out.get((step.id, place))
+
+    def whens(self, step: Step) -> tuple[When | Template, ...]:
+        """The ``when`` of the groups around the step and its own."""
+        return tuple(one.when for one in (*self.path[step.id], step))
 
     def conditions(self, step: Step, place: str) -> tuple[LateText, ...]:
         """The ``when`` templates that only the run can tell, of the groups around the step and its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from octo_ssh.config.templates import StepOutputs, output_uses
 from octo_ssh.model.observed import Observed
@@ -26,23 +27,19 @@ STEP_IDS = "OCTO_STEP_IDS"
 _OCTOPUS = re.compile(r"Octopus\.Action\[([^\]\n]*)\]", re.IGNORECASE)
 
 
-def steps_read(plan: ReleasePlan, text: str | None, env: Mapping[str, ScriptValue]) -> tuple[str, ...]:
-    """Ids of the steps whose outputs a script names, in the order of the plan.
+def steps_read(plan: ReleasePlan, text: str | None) -> tuple[str, ...]:
+    """Ids of the steps whose outputs the text of a script names, in the order of the plan; none of one that was not
+    read (None).
 
-    It names one with ``OCTO_OUTPUT_<ID>_…``, ``Octopus.Action[<name or id>]``, or a template in its environment. Of a
-    script that was not read (None) only its environment tells.
+    It names one with ``OCTO_OUTPUT_<ID>_…`` or ``Octopus.Action[<name or id>]``. Which of its outputs, only the run
+    tells; templates in its environment say that exactly, and are no matter of its text.
     """
     named = {word.strip().casefold() for word in _OCTOPUS.findall(text or "")}
-    late = {step for value in env.values() for step in after(value)}
     return tuple(
         step.id
         for step in plan.walk()
         if not isinstance(step.kind, GroupStep)
-        and (
-            step.id in late
-            or not named.isdisjoint({step.id, step.name.casefold()})
-            or f"OCTO_OUTPUT_{step.id.upper()}_" in (text or "")
-        )
+        and (not named.isdisjoint({step.id, step.name.casefold()}) or f"OCTO_OUTPUT_{step.id.upper()}_" in (text or ""))
     )
 
 
@@ -54,21 +51,28 @@ def step_ids(plan: ReleasePlan, text: str | None) -> dict[str, str]:
     return {STEP_IDS: "".join(f"{step.name}\t{step.id}\n" for step in steps)}
 
 
-def after(value: ScriptValue | None) -> tuple[str, ...]:
-    """Ids of the steps whose outputs a text uses."""
-    return value.after if isinstance(value, LateText) else ()
-
-
 def uses(work: Work) -> tuple[str, ...]:
     """Ids of the steps whose outputs a step's work depends on, each once."""
     late = (step for text in _late(work) for step in text.after)
     return tuple(dict.fromkeys((*late, *(step for one in _scripts(work) for step in one.reads))))
 
 
-def named_places(work: Work) -> frozenset[tuple[str, str]]:
-    """Step ids and targets of outputs that a step's work takes from a certain target."""
-    found = (use for text in _late(work) for use in output_uses(text.template))
-    return frozenset((use.step, use.target) for use in found if use.target is not None)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An output that a step needs when its turn comes."""
+
+    step: str
+    target: str | None
+    """None: the output that counts where the reader is."""
+    name: str | None
+    """None: any of them, for a script's text does not tell."""
+
+
+def readings(work: Work, conditions: Iterable[LateText]) -> tuple[Reading, ...]:
+    """The outputs that a step's work and its ``when`` need, each once."""
+    used = (use for text in (*_late(work), *conditions) for use in output_uses(text.template))
+    named = (Reading(step, None, None) for script in _scripts(work) for step in script.reads)
+    return tuple(dict.fromkeys((*(Reading(use.step, use.target, use.name) for use in used), *named)))
 
 
 class Outlook:
@@ -83,8 +87,8 @@ class Outlook:
         self._each = each
         self.due: set[str] = set()
         """Ids of the steps that are due anywhere."""
-        self.secret: dict[str, set[str]] = {}
-        """By step id: the targets on which its last success gave secret outputs."""
+        self.secret: dict[str, dict[str, frozenset[str]]] = {}
+        """By step id and target: the names of the secret outputs that its last success gave there."""
         self._said: dict[str, dict[str, Mapping[str, str]]] = {}
         self._latest: dict[str, str] = {}
         for name, seen in observed.items():
@@ -93,7 +97,7 @@ class Outlook:
                 if step not in self._latest or outputs.release == (release or ""):
                     self._latest[step] = name
                 if outputs.secret:
-                    self.secret.setdefault(step, set()).add(name)
+                    self.secret.setdefault(step, {})[name] = outputs.secret
 
     def known(self, steps: Iterable[str], place: str) -> StepOutputs | None:
         """What ``steps`` is in templates at a place; None where one of these steps is still to speak.

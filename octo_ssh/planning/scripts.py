@@ -178,7 +178,7 @@ def script(
         sudo_user=scene.sudo_user(step, place),
         timeout_s=step.timeout_s,
         digest=remembered_by,
-        reads=steps_read(plan, told, env),
+        reads=steps_read(plan, told),
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from octo_ssh.errors import Refused
 from octo_ssh.model.observed import Baseline, Done
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import InlineScript, PackageScript, RunStep, Step
+from octo_ssh.model.plan import CONTROLLER, InlineScript, PackageScript, RunStep, Step
 from octo_ssh.model.values import Template
 from octo_ssh.model.work import LateText, ScriptWork
 from octo_ssh.planning.outputs import Outlook, steps_read
+from octo_ssh.planning.request import RunOptions
 from tests.unit.planning.builders import HERE, Case, check, group, loaded, observed, run, said, step
 
 PLAN = loaded(step("make"), step("make_db"), group("g", step("last"))).plan
-LATE = LateText(Template("${{ steps.last.output.X }}", HERE), {}, ("last",))
 
 
 @pytest.mark.parametrize(
@@ -31,13 +33,12 @@ LATE = LateText(Template("${{ steps.last.output.X }}", HERE), {}, ("last",))
     ],
 )
 def test_a_script_reads_the_steps_that_it_names(text: str | None, expected: tuple[str, ...]) -> None:
-    assert steps_read(PLAN, text, {}) == expected
+    assert steps_read(PLAN, text) == expected
 
 
-def test_a_script_reads_the_steps_of_its_templates_and_of_names_with_spaces() -> None:
-    assert steps_read(PLAN, None, {"A": LATE, "B": "b"}) == ("last",)
+def test_a_step_is_named_with_its_spaces() -> None:
     named = Step("Build it", "build_it", RunStep(InlineScript("true")), HERE)
-    assert steps_read(loaded(named).plan, "Octopus.Action[Build it].Output.X", {}) == ("build_it",)
+    assert steps_read(loaded(named).plan, "Octopus.Action[Build it].Output.X") == ("build_it",)
 
 
 def test_what_is_remembered_is_the_places_own_else_that_of_this_release() -> None:
@@ -125,6 +126,35 @@ def test_who_gave_a_secret_output_is_due_where_a_due_step_reads_it() -> None:
     assert not open_.of("make").due
 
 
+@pytest.mark.parametrize(
+    ("text", "env", "is_due"),
+    [
+        ("u", "${{ steps.make.output.PLAIN }}", False),
+        ("u", "${{ steps.make.output.KEY }}", True),
+        ("echo $OCTO_OUTPUT_MAKE_PLAIN", "", True),  # which of its outputs, only the run tells
+    ],
+)
+def test_who_reads_only_plain_outputs_lets_their_giver_be(text: str, env: str, is_due: bool) -> None:
+    value = Template(env, HERE) if env else "nothing"
+    made = case(run("make", "m"), run("use", text, env={"KEY": value}))
+    assert remembering(made, "make", outputs={"make": said(secret=["KEY"], PLAIN="x")}).of("make").due is is_due
+
+
+def test_a_script_gets_no_secret_outputs_for_its_templates_but_those_they_name() -> None:
+    work = case(run("make", "m"), run("use", "u", **READS)).of("use").work
+    assert isinstance(work, ScriptWork)
+    assert work.reads == ()
+
+
+def test_what_was_said_on_the_controller_is_said_again_for_a_check_alone() -> None:
+    """Nothing changes, and the check failed the last time: without what it reads it could only fail again."""
+    made = case(run("make", "m", on_controller=True), check(env=READS["env"]))
+    made.seen["web-1"] = observed(baseline=Baseline("1.4.2", failed_checks=frozenset({"smoke"})))
+    assert made.of("make", CONTROLLER).reason == "'smoke' reads its output, which is written down nowhere"
+    made.seen["web-1"] = observed(baseline=Baseline("1.4.2", passed_checks=frozenset({"smoke"})))
+    assert not made.of("make", CONTROLLER).due
+
+
 def test_a_check_that_reads_a_secret_output_makes_its_giver_due() -> None:
     made = case(run("make", "m"), check(env=READS["env"]))
     assert remembering(made, "make", outputs={"make": said(secret=["KEY"])}).of("make").due
@@ -169,6 +199,36 @@ def test_a_condition_on_remembered_outputs_is_decided_now(where: str) -> None:
     made.seen["web-1"] = observed()
     yes = remembering(made, "make", outputs={"make": said(GO="yes")})
     assert (yes.of("use").outcome, yes.of("use").after) == (Outcome.CHANGED, ())
+
+
+def test_a_condition_that_needs_a_secret_output_makes_its_giver_due() -> None:
+    made = case(run("make", "m"), run("use", "u", when=WHEN))
+    assert remembering(made, "make", outputs={"make": said(secret=["GO"])}).of("make").due
+
+
+def test_a_step_that_a_remembered_output_leaves_out_does_not_make_its_giver_due() -> None:
+    """Its giver would be due, so that its condition is not known, so that it is due: for ever."""
+    made = case(run("make", "m"), run("use", "u", when=WHEN, **READS))
+    assert remembering(made, "make", outputs={"make": said(secret=["KEY"], GO="no")}).plan().changing == ()
+
+
+def test_a_step_that_a_remembered_output_leaves_out_is_back_when_that_is_given_anew() -> None:
+    made = case(run("make", "m"), run("use", "u", when=WHEN), run("other", "o", env=READS["env"]))
+    found = remembering(made, "make", outputs={"make": said(secret=["KEY"], GO="no")})
+    assert [found.of(name).due for name in ("make", "use", "other")] == [True, True, True]
+
+
+def test_nobody_need_tell_whether_a_once_step_was_done_that_is_left_out() -> None:
+    steps = (run("make", "m", on=("target:web-1",)), run("use", "u", once=True, when=WHEN))
+    seen = {name: observed(name) for name in ("web-1", "web-2")}
+    made = Case(loaded(*steps, targets=("web-1", "web-2")), seen, RunOptions(limit=("web-1",)))
+    no = remembering(made, "make", outputs={"make": said(GO="no")})
+    del seen["web-2"]
+    assert no.of("use").outcome is Outcome.SKIPPED
+    before = made.seen["web-1"].baseline
+    made.seen["web-1"] = observed(baseline=replace(before, outputs={"make": said(GO="yes")}))
+    with pytest.raises(Refused, match="web-2 cannot be asked"):
+        made.plan()
 
 
 def test_what_a_false_condition_would_have_made_due_is_not() -> None:
