@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,12 +31,15 @@ from octo_ssh.model.events import (
     TargetResult,
 )
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.work import PackageWork, RunPlan
+from octo_ssh.model.plan import CONTROLLER
+from octo_ssh.model.work import PackageWork, ProbeWork, RunPlan, ScriptWork, Work
 from octo_ssh.operations.approvals import Approvals
 from octo_ssh.operations.interrupt import Interrupts
 from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
+from octo_ssh.output.plan_view import changes
+from octo_ssh.output.words import amount
 from octo_ssh.packages.bundle import Bundles
 from octo_ssh.planning.exit import exit_code, next_command, results, target_outcome
 from octo_ssh.planning.schedule import Schedule, Start
@@ -128,10 +131,13 @@ class Run:
             if plan.changing and self.schedule.halted:
                 self._tell(RunHalted(self.schedule.halted))
             return
-        self.approvals.refuse_missing(plan)
+        if not self.schedule.halted:  # else nobody is asked anything: the end is told, where that is wanted
+            self.approvals.refuse_missing(plan)
+            await self._ask(self.prepared, plan)
+        if any(isinstance(work, ScriptWork | ProbeWork) for work in _here(plan)):
+            self.controller.check()
         built: set[tuple[str, str]] = set()
         if acts:
-            await self._ask(self.prepared, plan)
             plan = await self._lock(self.prepared, self.context, plan)
             self.sync()
             built = await self._push(self.context, plan)
@@ -141,8 +147,6 @@ class Run:
         assert self.schedule is not None
         self._tell(PhaseStarted("steps"))
         steps = {step.step.id: step for step in plan.walk()}
-        if any(step.step.on_controller for step in steps.values()):
-            self.controller.check()
         context.outputs.remember(prepared.observed, plan)
         engine = Engine(context, self.holds, self.controller, steps, built)
 
@@ -178,7 +182,7 @@ class Run:
     async def _ask(self, prepared: Prepared, plan: RunPlan) -> None:
         """An environment with ``confirm: true`` wants a yes (SPEC section 5)."""
         environment = prepared.loaded.inventory.environments.get(plan.environment or "")
-        if environment is None or not environment.confirm or self.options.yes:
+        if environment is None or not environment.confirm or self.options.yes or not changes(plan):
             return
         what = f"{plan.project} {plan.release}" if plan.release else plan.project
         if self.options.person is None:
@@ -186,9 +190,8 @@ class Run:
                 f"{environment.name} asks for a confirmation, and nobody is here to give it",
                 hint="nothing was changed; with --yes it counts as given",
             )
-        if not await self.options.person.confirm(
-            f"Apply {what} to {len(plan.changing)} targets of {environment.name}?"
-        ):
+        where = f"to {amount(len(plan.changing), 'target')} of" if plan.changing else f"on the {CONTROLLER}, for"
+        if not await self.options.person.confirm(f"Apply {what} {where} {environment.name}?"):
             raise Refused(f"not confirmed: {what} was not applied to {environment.name}")
 
     def _new_context(self, prepared: Prepared) -> RunContext:
@@ -232,7 +235,7 @@ class Run:
                     self._leave(name, error)
                 return plan
             await prepared.look(moved)
-            plan = prepared.decide()
+            plan, context.files = prepared.decide(), prepared.file_bytes
         raise Refused(
             f"other runs kept changing {', '.join(moved)} while they were looked at",
             hint="apply again when they are done",
@@ -271,6 +274,13 @@ class Run:
     def _outcome_of(self, target: str) -> str:
         """What the last journal line of a target says of the run there."""
         return target_outcome(self.schedule, target).value if self.schedule is not None else "not begun"
+
+
+def _here(plan: RunPlan) -> Iterator[Work]:
+    """What may be done on the controller."""
+    for step in plan.walk():
+        if step.step.on_controller:
+            yield from (planned.work for planned in step.planned.values() if planned.work is not None)
 
 
 def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:
