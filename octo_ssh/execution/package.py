@@ -6,6 +6,8 @@ PostDeploy after ``activate``, DeployFailed whenever the step fails.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -27,6 +29,8 @@ from octo_ssh.model.work import PackageWork, ScriptWork
 from octo_ssh.planning.doubts import recorded
 from octo_ssh.remote.prune import prune
 from octo_ssh.remote.switch import switch
+
+INTERRUPTED = StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class Deployment:
             await lay_out(self.context, self.hold, self.step.id, work)
             self.is_built = True
         if self.context.interrupted:
-            return StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
+            return INTERRUPTED
         if work.switch:
             failure = await self._failure(self._prepare())
             if failure is not None:
@@ -115,8 +119,24 @@ class Deployment:
             return self.voice.failure(error)
 
     async def _prepare(self) -> StepEnd | None:
+        """Run PreDeploy; an interrupt ends it, as the switch has not come yet."""
         script = self.work.conventions.get("PreDeploy")
-        return None if script is None else await self._run("PreDeploy", script)
+        if script is None:
+            return None
+        running = asyncio.create_task(self._run("PreDeploy", script))
+        signal = asyncio.create_task(self.context.interruption.wait())
+        try:
+            await asyncio.wait((running, signal), return_when=asyncio.FIRST_COMPLETED)
+            if self.context.interrupted:
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await running
+                return INTERRUPTED
+            return await running
+        finally:
+            signal.cancel()
+            running.cancel()
+            await asyncio.gather(running, signal, return_exceptions=True)
 
     async def _run(self, what: str, script: ScriptWork) -> StepEnd | None:
         """Run one of the step's scripts; how it failed, or None."""

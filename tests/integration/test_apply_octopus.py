@@ -258,3 +258,22 @@ def test_a_name_that_only_looks_like_a_stage_is_a_file_like_any_other(farm: Farm
     farm.write_release({"deploy.sh": "exit 1", "bin/Deploy.sh": "exit 1", "PostDeploy.sh.txt": "exit 1"})
     farm.write_plan("- {name: Deploy shop, package: shop}")
     assert one(farm).code == 0
+
+
+def test_an_interrupt_ends_predeploy_and_nothing_is_switched(farm: Farm) -> None:
+    release(farm, "1.0")
+    assert one(farm).code == 0
+    log(farm)
+    (farm.home() / "wait-PreDeploy").touch()
+    release(farm, "1.1")
+    process = farm.start_apply("--limit", "web-1")
+    wait_until(lambda: (farm.home() / "waiting").exists(), "PreDeploy waits")
+    farm.interrupt(process)
+    told = farm.finish(process)
+    assert told.code == 130
+    assert told.reason("deploy_shop") == "interrupted before the switch; the old release stays"
+    assert [line.split()[0] for line in log(farm)] == ["PreDeploy", "DeployFailed"]
+    assert (farm.current(), farm.is_locked()) == ("1.0", False)
+    (farm.home() / "wait-PreDeploy").unlink()
+    assert one(farm).code == 0
+    assert log(farm) == good("1.1", "releases/1.0")
