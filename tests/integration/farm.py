@@ -69,6 +69,25 @@ class Told:
         """What a step printed on a target."""
         return "".join(e["data"] for e in self.all("step_output") if (e["step"], e["target"]) == (step, target))
 
+    def planned(self, step: str, target: str = "web-1") -> dict[str, Any]:
+        """Of ``plan --json``: what is to come of a step."""
+        found: dict[str, Any] = next(each["planned"][target] for each in self.steps if each["id"] == step)
+        return found
+
+    @property
+    def promised(self) -> dict[tuple[str, str], str]:
+        """Of ``plan --json``: the outcomes to come, by step id and target."""
+        return {(step["id"], name): row["outcome"] for step in self.steps for name, row in step["planned"].items()}
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """Of ``plan --json``: every step, groups before what stands in them."""
+        pending, found = list(self.document["steps"]), []
+        while pending:
+            found.append(pending.pop(0))
+            pending[:0] = found[-1]["steps"]
+        return found
+
     def notes(self, step: str, target: str = "web-1") -> list[str]:
         return [e["text"] for e in self.all("step_note") if (e["step"], e["target"]) == (step, target)]
 
@@ -152,6 +171,24 @@ class Farm:
     def plan(self, *words: str) -> Told:
         return self.octo("plan", "plan.yaml", "--json", *words)
 
+    def plan_then_apply(self, *words: str) -> Told:
+        """Apply, to outcomes and an exit code that ``plan`` has said before."""
+        forecast = self.plan(*words)
+        assert forecast.stdout, forecast.stderr
+        told = self.apply(*words)
+        seen = forecast.stdout + told.stdout[-3000:] + told.stderr
+        if told.outcomes or "changed" in forecast.promised.values():
+            assert told.outcomes == forecast.promised, seen
+        assert forecast.code == told.code, seen
+        return told
+
+    def is_settled(self, *words: str) -> bool:
+        """One more apply changes, locks and writes nothing on any target."""
+        before = {name: listing(self.home(name)) for name in self.hosts}
+        told = self.plan_then_apply(*words)
+        is_same = {name: listing(self.home(name)) for name in self.hosts} == before
+        return told.code == 0 and "changed" not in told.outcomes.values() and "lock" not in told.phases and is_same
+
     def octo(self, *words: str) -> Told:
         """Any command, to its end."""
         return self.finish(self.start(*words))
@@ -192,6 +229,11 @@ class Farm:
         process.kill()
         process.communicate(timeout=_TIMEOUT_S)
         self._running.remove(process)
+
+    def free(self, target: str = "web-1") -> None:
+        """Give back the lease of a run that was killed."""
+        freed = self.octo("lock", "--release", target)
+        assert freed.code == 0, freed.stderr
 
     def home(self, target: str = "web-1") -> Path:
         return self.hosts[target].home

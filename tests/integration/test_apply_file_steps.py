@@ -6,57 +6,20 @@ import hashlib
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.farm import Farm, Told, listing, wait_until
+from tests.integration.farm import Farm, Told, listing
 
 SECRET = "correct horse battery staple"
 OLD_SECRET = "an old secret that nobody here knows"
 
 
-def planned(told: Told, step: str, target: str = "web-1") -> dict[str, Any]:
-    """Of ``plan --json``: what is to come of a step."""
-    found: dict[str, Any] = next(each["planned"][target] for each in told.document["steps"] if each["id"] == step)
-    return found
-
-
-def plan_then_apply(farm: Farm, *words: str) -> Told:
-    """Apply; what ``plan`` says before is what comes of it."""
-    forecast = farm.plan(*words)
-    assert forecast.stdout, forecast.stderr
-    told = farm.apply(*words)
-    promised = {
-        (step["id"], target): row["outcome"]
-        for step in forecast.document["steps"]
-        for target, row in step["planned"].items()
-    }
-    if told.outcomes or "changed" in promised.values():
-        assert told.outcomes == promised, forecast.stdout + told.stdout[-3000:]
-    assert forecast.code == told.code, forecast.stderr + told.stdout[-3000:] + told.stderr
-    return told
-
-
-def free(farm: Farm) -> None:
-    """The lease of a run that was killed."""
-    freed = farm.octo("lock", "--release", "web-1")
-    assert freed.code == 0, freed.stderr
-
-
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o7777
-
-
-def settled(farm: Farm, *words: str) -> None:
-    """One more apply: nothing is locked and nothing is written on any target."""
-    before = {name: listing(farm.home(name)) for name in farm.hosts}
-    told = plan_then_apply(farm, *words)
-    assert told.code == 0
-    assert "changed" not in told.outcomes.values()
-    assert "lock" not in told.phases
-    assert {name: listing(farm.home(name)) for name in farm.hosts} == before
 
 
 ALL_KINDS = """
@@ -99,7 +62,7 @@ def found(home: Path, wanted: dict[str, tuple[bytes, int]]) -> dict[str, tuple[b
 
 def test_every_kind_of_file_is_as_the_plan_says_and_stays_so(farm: Farm) -> None:
     wanted = all_kinds(farm)
-    told = plan_then_apply(farm)
+    told = farm.plan_then_apply()
     assert told.code == 0, told.stdout + told.stderr
     assert found(farm.home(), wanted) == wanted
     assert (farm.home("web-2") / "text").read_text().startswith("for web-2,")
@@ -110,7 +73,7 @@ def test_every_kind_of_file_is_as_the_plan_says_and_stays_so(farm: Farm) -> None
     left = {path.name for path in farm.home().iterdir()} - {".octo-ssh"}
     assert left == {"text", "app.conf", "blob", "key", "token.ini", "empty", "a"}
     assert SECRET not in told.stdout + told.stderr
-    settled(farm)
+    assert farm.is_settled()
 
 
 @pytest.mark.parametrize("damage", ["text", "mode", "gone", "back", "all"])
@@ -118,7 +81,7 @@ def test_what_somebody_changed_on_a_target_is_repaired_there_alone(farm: Farm, d
     wanted = all_kinds(farm)
     assert farm.apply().code == 0
     home = farm.home()
-    changes = {
+    changes: dict[str, Callable[[], object]] = {
         "text": lambda: (home / "key").write_text("other"),
         "mode": lambda: (home / "text").chmod(0o777),
         "gone": lambda: (home / "a/b c/d").unlink(),
@@ -128,24 +91,24 @@ def test_what_somebody_changed_on_a_target_is_repaired_there_alone(farm: Farm, d
         if damage in (name, "all"):
             change()
     steps = {"text": "secret", "mode": "text", "gone": "deep", "back": "gone"}
-    told = plan_then_apply(farm)
+    told = farm.plan_then_apply()
     repaired = set(steps.values()) if damage == "all" else {steps[damage]}
     assert {step for (step, _), outcome in told.outcomes.items() if outcome == "changed"} == repaired
     assert told.ends == {"web-1": "changed", "web-2": "unchanged"}
     assert found(home, wanted) == wanted
     assert not (home / "gone").exists()
-    settled(farm)
+    assert farm.is_settled()
 
 
 def test_mode_and_content_of_a_file_that_says_neither_are_left_as_they_are(farm: Farm) -> None:
     (farm.home() / "file").write_text("old")
     (farm.home() / "file").chmod(0o751)
     farm.write_plan("- {name: File, file: ~/file, content: new}", packages="")
-    assert plan_then_apply(farm, "--limit", "web-1").code == 0
+    assert farm.plan_then_apply("--limit", "web-1").code == 0
     assert (mode(farm.home() / "file"), (farm.home() / "file").read_text()) == (0o751, "new")
     inode = (farm.home() / "file").stat().st_ino
     farm.write_plan('- {name: File, file: ~/file, content: new, mode: "0711"}', packages="")
-    told = plan_then_apply(farm, "--limit", "web-1")
+    told = farm.plan_then_apply("--limit", "web-1")
     assert told.ends == {"web-1": "changed"}
     assert mode(farm.home() / "file") == 0o711
     assert (farm.home() / "file").stat().st_ino == inode, "what only gets another mode is not written anew"
@@ -203,7 +166,7 @@ def test_what_is_in_the_way_fails_the_step_and_is_left_alone(farm: Farm, put: An
 def plan_then_apply_failing(farm: Farm) -> Told:
     """Plan says that it will fail, and it does."""
     forecast = farm.plan()
-    assert (forecast.code, planned(forecast, "file")["outcome"]) == (1, "failed")
+    assert (forecast.code, forecast.planned("file")["outcome"]) == (1, "failed")
     told = farm.apply()
     assert told.code == 1
     return told
@@ -226,7 +189,7 @@ def test_a_missing_folder_is_made_only_where_the_step_says_so(farm: Farm) -> Non
     assert "parents: true" in told.reason("file")
     assert not (farm.home() / "a").exists()
     farm.write_plan("[{name: Make, run: mkdir -p ~/a/b}, {name: File, file: ~/a/b/file, content: mine}]", packages="")
-    assert plan_then_apply(farm).code == 0
+    assert farm.plan_then_apply().code == 0
     assert (farm.home() / "a/b/file").read_text() == "mine"
 
 
@@ -250,14 +213,14 @@ def test_odd_names_are_names(farm: Farm) -> None:
     ]
     farm.write_plan("[]", packages="")
     _write_steps(farm, steps)
-    told = plan_then_apply(farm, "--limit", "web-1")
+    told = farm.plan_then_apply("--limit", "web-1")
     assert told.code == 0, told.stdout[-3000:]
     assert {path.name: path.read_text() for path in (farm.home() / "odd").iterdir()} == {
         name: f"{number}\n" for number, name in enumerate(ODD)
     }
-    settled(farm, "--limit", "web-1")
+    assert farm.is_settled("--limit", "web-1")
     _write_steps(farm, [{"name": one["name"], "file": one["file"], "absent": True} for one in steps])
-    assert plan_then_apply(farm, "--limit", "web-1").code == 0
+    assert farm.plan_then_apply("--limit", "web-1").code == 0
     assert list((farm.home() / "odd").iterdir()) == []
 
 
@@ -269,17 +232,17 @@ def test_a_large_file_arrives_whole_and_is_not_sent_twice(farm: Farm) -> None:
     blob = os.urandom(1 << 20) * 50
     (farm.folder / "blob").write_bytes(blob)
     farm.write_plan("- {name: Blob, file: ~/blob, source: blob, on_change: 'echo x >>~/log'}", packages="")
-    told = plan_then_apply(farm)
+    told = farm.plan_then_apply()
     assert told.code == 0, told.stdout
     digest = hashlib.sha256(blob).hexdigest()
     for name in farm.hosts:
         assert hashlib.sha256((farm.home(name) / "blob").read_bytes()).hexdigest() == digest
         assert {path.name for path in farm.home(name).iterdir()} == {"blob", "log", ".octo-ssh"}
-    settled(farm)
+    assert farm.is_settled()
     with (farm.home() / "blob").open("r+b") as file:
         file.seek(30_000_000)
         file.write(b"damaged")
-    told = plan_then_apply(farm)
+    told = farm.plan_then_apply()
     assert told.ends == {"web-1": "changed", "web-2": "unchanged"}
     assert hashlib.sha256((farm.home() / "blob").read_bytes()).hexdigest() == digest
     assert (farm.home() / "log").read_text() == "x\nx\n"
@@ -312,7 +275,7 @@ def test_plan_shows_the_difference_with_secrets_masked(farm: Farm) -> None:
     assert "+token = ***" in told
     assert "(1 line not shown: the old content may hold a secret)" in told
     document = farm.plan("--limit", "web-1")
-    assert "-port = 1" in planned(document, "plain")["work"]["diff"]
+    assert "-port = 1" in document.planned("plain")["work"]["diff"]
     for text in (told, document.stdout, shown(farm, "-v"), farm.apply("--limit", "web-1", "-vv").stdout):
         assert SECRET not in text
         assert OLD_SECRET not in text
@@ -340,7 +303,7 @@ def test_a_difference_that_is_not_to_be_seen_is_not_shown(farm: Farm, step: str,
     assert "other content" in told
     assert "old line" not in told
     assert "new line" not in told
-    assert plan_then_apply(farm, "--limit", "web-1").code == 0
+    assert farm.plan_then_apply("--limit", "web-1").code == 0
 
 
 def test_what_a_file_on_a_target_holds_is_no_markup_and_no_escape(farm: Farm) -> None:
@@ -350,123 +313,3 @@ def test_what_a_file_on_a_target_holds_is_no_markup_and_no_escape(farm: Farm) ->
     assert "[bold]x[/bold]" in told
     assert "${{ 1 }}" in told
     assert not {"\x1b", "\x07", "\u202e"} & set(told)
-
-
-# What follows from a change.
-
-
-def test_on_change_runs_where_the_file_changed_in_the_steps_own_surroundings(farm: Farm) -> None:
-    farm.env["TOKEN"] = SECRET
-    farm.write_release({"a": "1"})
-    farm.write_plan(
-        """
-        - {name: Deploy, package: shop}
-        - name: File
-          file: ~/file
-          content: mine
-          secrets: [token]
-          env: {MORE: "more ${{ target }}"}
-          cwd: "~"
-          on_change: 'echo "$OCTO_STEP $OCTO_RELEASE $MORE $token" >>log; pwd >>log; octo_highlight seen'
-        """,
-        variables={"token": {"secret": {"env": "TOKEN"}}},
-    )
-    told = plan_then_apply(farm, "--limit", "web-1")
-    assert told.code == 0, told.stdout
-    assert (farm.home() / "log").read_text() == f"File 1.0 more web-1 {SECRET}\n{farm.home()}\n"
-    assert [event["text"] for event in told.all("step_said")] == ["seen"]
-    settled(farm, "--limit", "web-1")
-
-
-HANGS = """
-- name: File
-  file: ~/file
-  content: mine
-  on_change: 'touch ~/begun; while [ ! -e ~/go ]; do sleep 0.05; done; echo x >>~/log'
-"""
-
-
-@pytest.mark.parametrize("absent", [False, True], ids=["written", "removed"])
-def test_on_change_is_owed_after_a_kill_in_the_middle_of_it(farm: Farm, absent: bool) -> None:
-    (farm.home() / "file").write_text("old")
-    steps = HANGS.replace("content: mine", "absent: true") if absent else HANGS
-    farm.write_plan(steps, packages="")
-    process = farm.start_apply("--limit", "web-1")
-    wait_until((farm.home() / "begun").exists, "on_change runs")
-    farm.kill(process)
-    assert (farm.home() / "file").exists() is not absent
-    [debt] = farm.baseline()["owed"]
-    assert (debt["step"], debt["what"]) == ("file", "on_change")
-    status = farm.octo("status", "plan.yaml", "--limit", "web-1")
-    assert "on_change" in status.stdout
-    forecast = planned(farm.plan("--limit", "web-1"), "file")
-    assert (forecast["outcome"], forecast["reason"]) == ("changed", "owed since an earlier run: on_change")
-    free(farm)
-    (farm.home() / "go").touch()
-    told = farm.apply("--limit", "web-1")
-    assert (told.code, told.outcome("file")) == (0, {"web-1": "changed"}), told.stdout
-    assert told.reason("file") == "ran on_change"
-    assert (farm.home() / "log").exists()
-    assert farm.baseline()["owed"] == []
-    settled(farm, "--limit", "web-1")
-
-
-def test_a_kill_while_a_file_arrives_leaves_the_old_one_whole(farm: Farm) -> None:
-    with (farm.folder / "blob").open("wb") as file:
-        file.truncate(1 << 30)
-    (farm.home() / "blob").write_text("old")
-    farm.write_plan("- {name: Blob, file: ~/blob, source: blob, on_change: 'echo x >>~/log'}", packages="")
-    process = farm.start_apply("--limit", "web-1")
-    wait_until(lambda: list(farm.home().glob(".blob.octo-*/*")), "it arrives")
-    farm.kill(process)
-    assert (farm.home() / "blob").read_text() == "old"
-    (farm.folder / "blob").write_text("new")
-    free(farm)
-    told = farm.apply("--limit", "web-1")
-    assert told.code == 0, told.stdout
-    assert (farm.home() / "blob").read_text() == "new"
-    assert {path.name for path in farm.home().iterdir()} == {"blob", "log", ".octo-ssh"}
-    assert (farm.home() / "log").read_text() == "x\n"
-
-
-def test_a_failed_on_change_fails_the_step_and_is_owed_until_it_works(farm: Farm) -> None:
-    farm.write_plan(
-        """
-        - {name: File, file: ~/file, content: mine, on_change: 'test -e ~/works && echo x >>~/log'}
-        - {name: After, run: touch ~/after}
-        """,
-        packages="",
-    )
-    for _ in range(2):
-        told = plan_then_apply_owing(farm)
-        assert told.reason("file") == "on_change: exit status 1"
-        assert not (farm.home() / "after").exists()
-        assert [debt["what"] for debt in farm.baseline()["owed"]] == ["on_change"]
-    (farm.home() / "works").touch()
-    told = farm.apply("--limit", "web-1")
-    assert (told.code, (farm.home() / "log").read_text()) == (0, "x\n")
-    assert (farm.home() / "after").exists()
-
-
-def plan_then_apply_owing(farm: Farm) -> Told:
-    told = farm.apply("--limit", "web-1")
-    assert (told.code, told.outcome("file")) == (1, {"web-1": "failed"})
-    return told
-
-
-def test_a_file_that_changes_before_it_is_written_is_not_overwritten_unseen(farm: Farm) -> None:
-    farm.write_plan(
-        """
-        - {name: Wait, "on": controller, run: 'touch waits; while [ ! -e go ]; do sleep 0.05; done'}
-        - {name: File, file: ~/file, content: mine}
-        """,
-        packages="",
-    )
-    process = farm.start_apply("--limit", "web-1")
-    wait_until((farm.folder / "waits").exists, "the step before runs")
-    put_link(farm.home() / "file")
-    (farm.folder / "go").touch()
-    told = farm.finish(process)
-    assert (told.code, told.outcome("file")) == (1, {"web-1": "failed"})
-    assert "symbolic link" in told.reason("file")
-    assert (farm.home() / "precious").read_text() == "precious"
