@@ -14,6 +14,7 @@ from octo_ssh.config.secrets import SecretStore
 from octo_ssh.errors import Position, Refused, RemoteError, TargetError
 from octo_ssh.execution.context import RunContext, RunIdentity
 from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.outputs import Outputs
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import line_sha256
 from octo_ssh.model.observed import Lease
@@ -33,6 +34,10 @@ def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "POLL_S", 0.02)
 
 
+async def never(*_: object) -> Any:
+    raise AssertionError("nobody is asked, and nothing restarts")
+
+
 async def take(fleet: LocalFleet, name: str) -> Hold:
     """A target as a run holds it before it is locked."""
     identity = RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box", "2026-01-01")
@@ -44,6 +49,11 @@ async def take(fleet: LocalFleet, name: str) -> Hold:
         packages={},
         bundles=Bundles(Path("unused")),
         configured={},
+        files={},
+        outputs=Outputs(SecretStore(), {}),
+        artifacts=Path("unused"),
+        connect=never,
+        approve=never,
         run_outcome=lambda: "success",
     )
     session = fleet.session(name)
@@ -125,7 +135,7 @@ async def test_a_cancelled_locking_leaves_no_lease(fleet: LocalFleet) -> None:
 async def test_a_cancelled_record_is_whole_and_the_chain_goes_on(fleet: LocalFleet) -> None:
     hold = await take(fleet, "web-1")
     assert await lock({"web-1": hold}) == ({}, ())
-    recording = asyncio.create_task(hold.record({"what": "step ended"}, hold.baseline))
+    recording = asyncio.create_task(hold.record({"what": "step ended"}))
     await asyncio.sleep(0)
     recording.cancel()
     with pytest.raises(asyncio.CancelledError):
