@@ -138,7 +138,7 @@ class _Reader:
             key = self.node(event, depth + 1)
             value = self._after_key(key, self.node(next(self.events), depth + 1))
             self.end = value.end
-            if type(event).__name__ == "ScalarEvent" and not self.text[: key.start].endswith(("? ", "?\n")):
+            if type(event).__name__ == "ScalarEvent" and not self.text.endswith(("? ", "?\n"), 0, key.start):
                 children.append((str(event.value), value))
         self._close(event)
         return tuple(children)
