@@ -8,8 +8,9 @@ trap 'exit 1' HUP INT TERM
 place_of "$1"
 o_path=$o_at
 o_folder=${o_at%/*}/
+o_base=${o_at##*/}
 o_token=$2
-o_leftover=$o_folder.$3.octo-
+o_leftover=./.$3.octo-
 o_part=$o_leftover$o_token
 o_content=$4
 o_size=$5
@@ -25,16 +26,18 @@ o_mine=0
 
 # Away with what is not complete.
 clean() {
-	[ "$o_mine" -eq 1 ] || return 0
+	if [ "$o_mine" -eq 2 ]; then
+		rm -f -- "./$o_token"
+		cd -P .. || return 0
+	fi
+	[ "$o_mine" -eq 0 ] || rmdir -- "$o_part" 2>/dev/null
 	o_mine=0
-	cd /
-	rm -f -- "$o_part/$o_token"
-	rmdir -- "$o_part" 2>/dev/null
 }
 
-# Fails for everything but a file and, where that will do, nothing; and for what is not what was seen before.
+# Fails for everything but a file and, where that will do, nothing; and for what is not what was seen before. $1: where
+# it is, from the working folder.
 judge() {
-	o_at=$o_path
+	o_at=$1
 	see_file
 	case $o_kind in
 	file) ;;
@@ -47,29 +50,38 @@ judge() {
 		fail "$o_path was seen as: $o_expected; and is now: $o_kind. Somebody else is at work there: plan again"
 }
 
-# The folder that the file lies in.
-make_folder() {
-	[ ! -d "$o_folder" ] || return 0
-	[ "$o_parents" -eq 1 ] || fail "the folder $o_folder is not there: make it in a step before, or say \`parents: true\`"
-	umask 022
-	try "$o_folder cannot be made" mkdir -p -- "$o_folder"
-	umask 077
-}
-
 # A folder that nobody else can enter, beside the file, as the working folder: whatever the folder's own rules give to new
-# files, and whoever else may write to it, nobody reads or replaces what is being written. What killed runs left goes.
+# files, and whoever else may write to it, nobody reads or replaces what is being written, and `..` is the folder whatever
+# becomes of its path. What killed runs left goes; their folders hold one file at most, and others may have made more.
 enter_part() {
 	for o_name in "$o_leftover"????????; do
-		if [ -d "$o_name" ] && [ ! -L "$o_name" ]; then rm -rf -- "$o_name"; fi
+		case ${o_name##*-} in *[!0-9a-f]*) continue ;; esac
+		if [ -d "$o_name" ] && [ ! -L "$o_name" ]; then
+			rm -f -- "$o_name/${o_name##*-}"
+			rmdir -- "$o_name"
+		fi
 	done 2>/dev/null
 	try "$o_folder cannot be written to" mkdir -m 700 -- "$o_part"
 	o_mine=1
-	cd -P -- "$o_part" || fail "$o_part cannot be entered"
+	cd -P -- "$o_part" || fail "$o_folder is being changed by somebody else: plan again"
+	[ "$(pwd -P && printf .)" = "$o_here/${o_part#./}
+." ] || fail "$o_folder is being changed by somebody else: plan again"
+	o_mine=2
 	o_said=$(stat -c '%u %a' .)
 	case $o_said in
 	"$(id -u) 700" | "$(id -u) "?700) ;;
-	*) fail "$o_part must belong to $(id -un) and to nobody else: owner and mode are $o_said" ;;
+	*) fail "$o_folder: a folder made in it must belong to $(id -un) and to nobody else: owner and mode are $o_said" ;;
 	esac
+}
+
+# Root, or whoever acts, gives a file away in place: it must not be one that has its home elsewhere, linked to here.
+no_second_name() {
+	case $(stat -L -c %h /proc/self/fd/0 <&4) in 1) return 0 ;; esac
+	case $(stat -c '%u %a' .) in
+	*[2367]) ;;
+	"0 "* | "$(id -u) "*) return 0 ;;
+	esac
+	fail "$o_path has other names (hard links), and others may write to its folder: whose file it is cannot be told; remove it"
 }
 
 # The input, whole and right.
@@ -109,17 +121,20 @@ shape() {
 label() {
 	[ -e /sys/fs/selinux/enforce ] || return 0
 	if [ "$o_kind" = file ]; then
-		chcon --reference="$o_path" -- "$o_token"
+		chcon --reference="../$o_base" -- "./$o_token"
 	else
-		restorecon -F -- "$o_path"
+		restorecon -F -- "$o_here/$o_base"
 	fi >/dev/null 2>&1
 }
 
-judge
+judge "$o_path"
 o_expected=$o_kind
-make_folder
+[ "$o_parents" -eq 1 ] || [ -d "$o_folder" ] ||
+	fail "the folder $o_folder is not there: make it in a step before, or say \`parents: true\`"
+walk "${o_folder%/}" "$o_parents"
+judge "./$o_base"
 if [ "$o_kind" = file ]; then
-	o_before=$(stat -c '%a:%u:%g' -- "$o_path") || fail "$o_path went away"
+	o_before=$(stat -c '%a:%u:%g' -- "./$o_base") || fail "$o_path went away"
 	o_tail=${o_before#*:}
 	o_before=0${o_before%%:*}
 	o_mode=${o_mode:-$o_before}
@@ -134,21 +149,22 @@ if [ "$o_content" -eq 1 ]; then
 	take_content
 	exec 4<"$o_token"
 	shape 0600
-	judge
+	judge "../$o_base"
 	[ "$o_kind" = absent ] || label
-	flush "$o_token"
-	try "$o_path cannot be replaced" mv -fT -- "$o_token" "$o_path"
+	flush "./$o_token"
+	try "$o_path cannot be replaced" mv -fT -- "./$o_token" "../$o_base"
 	[ "$o_kind" = file ] || label
 	clean
 else
-	{ : <"$o_path"; } 2>/dev/null || fail "$o_path cannot be read by $(id -un)"
-	exec 4<"$o_path"
-	[ "$(stat -L -c '%d %i' /proc/self/fd/0 <&4)" = "$(stat -c '%d %i' -- "$o_path")" ] ||
+	{ : <"./$o_base"; } 2>/dev/null || fail "$o_path cannot be read by $(id -un)"
+	exec 4<"./$o_base"
+	[ "$(stat -L -c '%d %i' /proc/self/fd/0 <&4)" = "$(stat -c '%d %i' -- "./$o_base")" ] ||
 		fail "$o_path is being replaced by somebody else: plan again"
+	no_second_name
 	shape "$(printf '%04o' "$((o_before & o_mode))")"
-	flush "$o_path"
+	flush "./$o_base"
 fi
-flush "$o_folder"
+flush .
 o_at=$o_path
 tell_file ''
 finish 0

@@ -42,6 +42,59 @@ see_file() {
 	o_at=$o_whole
 }
 
+# Go to the folder $1 of a path that place_of made; $o_here: where it really is. Missing ones are made if $2 is 1.
+# Name by name, and the kernel follows no link: whoever may write to one of them may put a link there at any moment, and
+# would lead root elsewhere. A link is followed where root or whoever acts made it, or where it leads to its maker's own.
+walk() {
+	o_rest=${1#/}
+	o_rest=$o_rest${o_rest:+/}
+	o_links=0
+	o_here=
+	cd / || fail '/ cannot be entered'
+	while [ -n "$o_rest" ]; do
+		o_name=${o_rest%%/*}
+		o_rest=${o_rest#*/}
+		if [ -z "$o_name" ]; then
+			# Behind an empty name: who made the link that led here.
+			[ "$(stat -c %u .)" = "${o_rest%%/*}" ] ||
+				fail "$1: a link in it was made by user ${o_rest%%/*} and leads to ${o_here:-/}, which belongs to somebody else: octo-ssh does not follow it; name the folder itself"
+			o_rest=${o_rest#*/}
+		elif [ -L "./$o_name" ]; then
+			follow "$1"
+		else
+			if [ "$2" -eq 1 ] && [ ! -e "./$o_name" ]; then
+				o_said=$(umask 022 && mkdir -- "./$o_name" 2>&1) || [ -d "./$o_name" ] || fail "$1 cannot be made: $o_said"
+			fi
+			cd -P -- "./$o_name" 2>/dev/null || fail "$1 cannot be entered by $(id -un)"
+			case $o_name in
+			.) ;;
+			..) o_here=${o_here%/*} ;;
+			*) o_here=$o_here/$o_name ;;
+			esac
+			[ "$(pwd -P && printf .)" = "${o_here:-/}
+." ] || fail "$1 is being changed by somebody else: plan again"
+		fi
+	done
+}
+
+# Put what the link $o_name says before $o_rest. $1: for whom.
+follow() {
+	o_links=$((o_links + 1))
+	[ "$o_links" -le 40 ] || fail "$1: its links lead in a circle"
+	o_said=$(readlink -n -- "./$o_name" | tr -s / && printf .)
+	o_said=${o_said%.}
+	o_uid=$(stat -c %u -- "./$o_name") || fail "$1 is being changed by somebody else: plan again"
+	case $o_uid in 0 | "$(id -u)") ;; *) o_rest=/$o_uid/$o_rest ;; esac
+	o_rest=${o_said%/}/$o_rest
+	case $o_said in
+	/*)
+		o_rest=${o_rest#/}
+		o_here=
+		cd /
+		;;
+	esac
+}
+
 # What is at $o_at: section `file`, fields ended by NUL. Section `content`, compressed, where its sha256 is not $1 and it
 # is small; without $1, never.
 tell_file() {
