@@ -8,6 +8,7 @@ import socket
 from datetime import UTC, datetime
 
 from octo_ssh.config.load import Loaded
+from octo_ssh.config.plan_templates import templates_of
 from octo_ssh.errors import ExitCode
 from octo_ssh.execution.context import RunIdentity
 from octo_ssh.execution.seat import ControllerSeat
@@ -77,7 +78,7 @@ def _secret_variables(loaded: Loaded) -> frozenset[str]:
         written += [holder.variables for holder in holders.values()]
     written += [step.variables for step in plan.walk()]
     exprs: list[Expr] = [binding.value for variables in written for binding in variables.values()]
-    exprs += [value for step in plan.walk() for value in step.env.values()]
+    exprs += [value for step in plan.walk() for _, value in templates_of(step)]
     exprs += [target.become.password for target in inventory.targets.values()]
     exprs += [target.identity_passphrase for target in inventory.targets.values()]
     refs = (leaf for expr in exprs for leaf in leaves(expr) if isinstance(leaf, SecretRef))

@@ -73,3 +73,16 @@ async def test_missing_tools_of_the_controller_are_told_before_a_target_is_chang
     approved = ApplyOptions(yes=True, approvals={"Sign": "fine"})
     assert await run(fleet, f"{work}- {{name: Sign, approve: Look}}\n", approved) is ExitCode.DONE  # nothing runs here
     assert (fleet.home("web-1") / "worked").exists()
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["file: ~/key, content: {secret: {env: SHOP_KEY}}", "run: 'true', env: {KEY: {secret: {env: SHOP_KEY}}}"],
+)
+async def test_the_controllers_scripts_inherit_no_secret_of_any_step(
+    fleet: LocalFleet, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_KEY", "hunter2hunter2")
+    here = "- {name: Note, on: controller, run: 'echo ${SHOP_KEY-nothing} >note'}\n"
+    assert await run(fleet, f"- {{name: Key, {step}}}\n{here}", ApplyOptions(yes=True)) is ExitCode.DONE
+    assert (fleet.folder / "note").read_text() == "nothing\n"
