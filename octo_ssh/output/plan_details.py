@@ -27,6 +27,8 @@ from octo_ssh.output.text import clean, clean_line
 from octo_ssh.output.words import amount, listed, size, span
 
 NAMED_ENTRIES = 5
+ON_FAILURE = "DeployFailed"
+"""Of Octopus's scripts, the one that does not run when all goes well."""
 
 
 def details(planned: Planned, step: Step, outline: Outline) -> Iterator[Line]:
@@ -101,11 +103,14 @@ def _package(work: PackageWork, step: Step, outline: Outline) -> Iterator[str]:
                 yield f"sets {listed(list(settings.values), NAMED_ENTRIES)} in {settings.path}"
     if work.switch:
         yield f"current: {work.previous or 'nothing'} → {work.folder}"
-    consequences = [what for what, wanted in (("activate", work.activate), ("verify", work.verify)) if wanted]
-    if consequences:
+    wanted = [what for what, act in (("activate", work.activate), ("verify", work.verify)) if act is not None]
+    if consequences := [what for what in wanted if work.switch or what in work.owed]:
         yield f"then {' and '.join(consequences)}"
-    if work.conventions:
-        yield f"runs its {listed([f'{name}.sh' for name in work.conventions], NAMED_ENTRIES)}"
+    scripts = [name for name in work.conventions if name != ON_FAILURE and (work.switch or name in work.owed)]
+    if scripts:
+        yield f"runs its {listed([f'{name}.sh' for name in scripts], NAMED_ENTRIES)}"
+    if ON_FAILURE in work.conventions:
+        yield f"where that fails: its {ON_FAILURE}.sh"
     yield from _restarts(work.owes, outline)
     if work.seeds:
         yield f"shared, filled from the package: {listed(work.seeds, NAMED_ENTRIES)}"

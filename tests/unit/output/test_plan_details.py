@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from octo_ssh.errors import Position
 from octo_ssh.model.observed import FileKind, FileSeen, Owed, ServiceSeen
@@ -15,6 +18,7 @@ from octo_ssh.model.work import (
     LateText,
     Planned,
     PlannedStep,
+    ProbeWork,
     RunPlan,
     ServiceWork,
     WantedFile,
@@ -198,6 +202,24 @@ def test_a_package_says_what_it_sets_and_which_of_its_scripts_run() -> None:
     assert "sets Logging:Level, Port in config/app.json" in text
     assert "runs its PreDeploy.sh, PostDeploy.sh" in text
     assert "debug" not in "".join(text)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, ["then activate and verify", "runs its PreDeploy.sh, Deploy.sh, PostDeploy.sh"]),
+        ({"switch": False, "owed": ("PostDeploy", "verify")}, ["then verify", "runs its PostDeploy.sh"]),
+        ({"switch": False, "owed": ("verify",)}, ["then verify"]),
+    ],
+    ids=["all", "some", "none"],
+)
+def test_of_a_packages_scripts_those_are_named_that_run(keys: dict[str, Any], expected: list[str]) -> None:
+    scripts = {name: samples.script() for name in ("PreDeploy", "Deploy", "PostDeploy", "DeployFailed")}
+    work = samples.package(build=False, conventions=scripts, verify=ProbeWork(samples.script(), 1.0, 1.0, None), **keys)
+    said = [
+        line for line in lines(samples.step("Deploy", samples.everywhere(["a"], work=work))) if "current" not in line
+    ]
+    assert said[-len(expected) - 1 :] == [*expected, "where that fails: its DeployFailed.sh"]
 
 
 def on_the_controller() -> RunPlan:
