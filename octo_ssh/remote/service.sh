@@ -88,6 +88,17 @@ set_enabled() {
 	esac
 }
 
+# Whether the unit has done what it does once, and nobody wants it to be there afterwards.
+is_done() {
+	[ "$o_active:$o_state" = inactive: ] || return 1
+	o_said="
+$(systemctl show -p Type -p Result -- "$o_unit" 2>/dev/null)"
+	property Type
+	[ "$o_value" = oneshot ] || return 1
+	property Result
+	[ "$o_value" = success ]
+}
+
 # Start or restart; $1 says which.
 start() {
 	# One that failed too often may not be started again before that is forgotten.
@@ -106,7 +117,10 @@ start() {
 			;;
 		activating:auto-restart*) unwell "$o_unit fell over after its start; systemd tries again and again" ;;
 		activating:*) [ "$(date +%s)" -lt "$o_patience" ] || unwell "$o_unit is still activating after 10 s" ;;
-		*) unwell "$o_unit is $o_active right after its start" ;;
+		*)
+			! is_done || return 0
+			unwell "$o_unit is $o_active right after its start"
+			;;
 		esac
 		sleep 0.25 2>/dev/null || sleep 1
 		see_unit

@@ -253,6 +253,27 @@ async def test_a_unit_that_falls_over_after_its_start_has_failed(manager: Manage
         await manager.bring(RUNNING)
 
 
+@pytest.mark.parametrize(
+    ("state", "kind", "result", "is_fine"),
+    [
+        (None, "oneshot", "success", True),
+        (RUNNING, "oneshot", "success", False),
+        (None, "oneshot", "exit-code", False),
+        (None, "simple", "success", False),
+    ],
+)
+async def test_a_unit_that_does_one_thing_and_ends_was_restarted_unless_it_is_to_run(
+    one_manager: Manager, state: ServiceState | None, kind: str, result: str, is_fine: bool
+) -> None:
+    one_manager.unit(Type=kind, Result=result)
+    one_manager.on("restart", "change ActiveState=inactive SubState=dead; anew")
+    if is_fine:
+        assert (await one_manager.bring(state, restart=True)).active == "inactive"
+    else:
+        with pytest.raises(RemoteError, match="is inactive right after its start"):
+            await one_manager.bring(state, restart=True)
+
+
 async def test_a_unit_that_is_activating_is_waited_for(manager: Manager) -> None:
     manager.unit()
     later = "(sleep 1; change ActiveState=active SubState=running) >/dev/null 2>&1 &"
@@ -291,7 +312,9 @@ async def test_when_nobody_waits_any_more_systemctl_is_left(manager: Manager) ->
     manager.on("start", f'touch "$HOME/up"; exec sleep {mark}')
     task = asyncio.create_task(manager.bring(RUNNING))
     await wait_for(manager.home / "up")
-    assert alive(mark)
+    async with asyncio.timeout(10):
+        while not alive(mark):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
