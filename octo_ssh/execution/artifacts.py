@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from octo_ssh.config.masking import masked_text
 from octo_ssh.errors import RemoteError, StateError
 from octo_ssh.execution.context import RunContext
 from octo_ssh.execution.seat import Seat
@@ -36,19 +37,31 @@ def safe_name(name: str) -> str:
 async def keep_artifacts(
     context: RunContext, seat: Seat, sudo: Sudo | None, *, step: str, cwd: str, wanted: Iterable[Artifact]
 ) -> None:
-    """Fetch them one after another. Raises RemoteError for one that cannot be had, and the other TargetErrors."""
+    """Fetch them one after another. Raises RemoteError when all were tried and one could not be had; StateError and the
+    other TargetErrors at once.
+    """
     left = MAX_BYTES
+    failure: RemoteError | None = None
     for artifact in wanted:
-        name = safe_name(artifact.name or artifact.path)
+        name = safe_name(masked_text(artifact.name or artifact.path, context.secrets.known()))
         folder = context.artifacts / safe_name(seat.name) / step
         path = await asyncio.to_thread(_free_path, folder, name)
-        size = await _fetch(seat, sudo, artifact, cwd, path, left)
+        try:
+            size = await _fetch(seat, sudo, artifact, cwd, path, left)
+        except RemoteError as error:
+            failure = failure or error
+            continue
         left -= size
         context.emit(ArtifactKept(step, seat.name, name, str(path), size))
+    if failure is not None:
+        raise failure
 
 
 async def _fetch(seat: Seat, sudo: Sudo | None, artifact: Artifact, cwd: str, path: Path, most: int) -> int:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(f"{path} cannot be made: {error.strerror}") from error
     came = 0
 
     def write(data: bytes) -> None:

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from octo_ssh.execution import artifacts
 from octo_ssh.execution.artifacts import MAX_NAME, safe_name
 from octo_ssh.model.events import ArtifactKept
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.values import EnvSource, SecretRef
 from tests.unit.execution.targets import Stand, stand
 from tests.unit.execution.test_engine import do, work
+from tests.unit.planning.builders import HERE
 
 
 def contents(target: Stand) -> list[bytes]:
@@ -81,3 +84,27 @@ async def test_an_artifact_that_cannot_be_had_fails_the_step(tmp_path: Path) -> 
     assert end.outcome is Outcome.FAILED
     assert end.reason.startswith("an artifact cannot be kept: ")
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+
+
+async def test_one_that_cannot_be_had_keeps_no_other_from_being_copied(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    end = await do(target, work("echo x >x; octo_artifact x; rm x; echo y >y; octo_artifact y"))
+    assert end.reason.startswith("an artifact cannot be kept: ")
+    assert contents(target) == [b"y\n"]
+
+
+async def test_no_secret_is_in_the_name_of_a_file(tmp_path: Path) -> None:
+    target = await stand(tmp_path, environ={"TOKEN": "hunter2 hunter2"})
+    target.context.secrets.reveal(SecretRef(EnvSource("TOKEN"), HERE))
+    await target.lock(["go"])
+    await do(target, work("echo x >x; octo_artifact x 'log of hunter2 hunter2.txt'"))
+    assert [Path(kept.path).name for kept in target.told(ArtifactKept)] == ["log_of____.txt"]
+
+
+async def test_a_file_that_cannot_be_made_here_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    monkeypatch.setattr(artifacts, "_free_path", lambda folder, name: tmp_path / "home")
+    end = await do(target, work("echo x >x; octo_artifact x"))
+    assert (end.outcome, end.reason) == (Outcome.FAILED, f"{tmp_path}/home cannot be made: File exists")
