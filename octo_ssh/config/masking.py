@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote, quote_plus
+from functools import lru_cache
+from itertools import chain
 
+from octo_ssh.config.secret_forms import MIN_FORM_BYTES, QUOTES, base64_forms_of, forms_of, unquoted_forms_of
 from octo_ssh.model.values import Secret
 
 MASK = b"***"
-_MIN_FORM = 4
-"""Bytes: shorter forms would match by chance."""
+_GLANCE_BYTES = 16
 _BREAK = re.compile(rb"(?<=[A-Za-z0-9+/_-])(?:\r?\n[ \t]*|\r\Z)")
 """A line break inside base64: at the end of a chunk, its half."""
-_MIN_LINE = 8
-"""Bytes of a line of a secret with several lines that are hidden for themselves."""
+_UNSEEN = re.compile(
+    rb"(?:\x1b\[|\xc2\x9b)[0-?]*[ -/]*(?:[@-~]|\Z)"  # colours, cursor
+    rb"|\x1b\][^\x07\x1b\r\n]{0,256}(?:\x07|\x1b\\|\x1b?\Z)"  # titles, links
+    rb"|\x1b(?![\[\]])[ -/]*(?:[0-~]|\Z)"
+    rb"|[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]"
+)
+"""What is taken out of a text before people see it: a secret that it stands in would be whole then."""
 
 
 class Masker:
     """Replaces every occurrence of the secrets by ``***``, however the stream is cut into chunks.
 
-    Occurrences that overlap become one mask; base64 is seen through its line breaks too. Only a possible beginning of
-    a secret is held back until more comes. Not for several streams at once: each needs its own.
+    Occurrences that overlap become one mask; base64 is seen through its line breaks too, everything through colours
+    and other control sequences, and through quotes of whatever kind. Only a possible beginning of a secret is held
+    back until more comes. Not for several streams at once: each needs its own.
     """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        texts = list(secrets)
-        self._literal = _Forms(form for secret in texts for form in forms_of(secret))
-        self._wrapped = _Forms(form for secret in texts for form in base64_forms_of(secret))
+        self._literal, self._wrapped, self._unquoted = _of_all(tuple(secrets))
         self._held = b""
         self._masked = 0
         """How many bytes at the start of ``_held`` belong to a mask that was already given out."""
@@ -40,22 +43,28 @@ class Masker:
         if not self._literal.forms:
             return chunk
         data = self._held + chunk
-        unwrapped = _Unwrapped(data)
-        end = min(self._literal.first_open(data), unwrapped.place(self._wrapped.first_open(unwrapped.data)))
-        return self._advance(data, unwrapped, end)
+        views = self._views(data)
+        return self._advance(data, views, min(view.place(forms.first_open(view.data)) for forms, view in views))
 
     def flush(self) -> bytes:
         """What was held back; the stream has ended, and the masker may be used for another."""
-        return self._advance(self._held, _Unwrapped(self._held), len(self._held))
+        return self._advance(self._held, self._views(self._held), len(self._held))
 
-    def _advance(self, data: bytes, unwrapped: _Unwrapped, end: int) -> bytes:
+    def renewed(self, secrets: Iterable[Secret]) -> Masker:
+        """One that goes on with the same stream and hides these, whatever of them is not shown yet."""
+        masker = Masker(secrets)
+        masker._held, masker._masked = self._held, self._masked
+        return masker
+
+    def _views(self, data: bytes) -> list[tuple[_Forms, _View]]:
+        """Where to look for what."""
+        views = [(self._literal, _View(data)), (self._unquoted, _View(data, QUOTES))]
+        partial = ((self._literal, _View(data, _UNSEEN)), (self._wrapped, _View(data, _BREAK)))
+        return [*views, *((forms, view) for forms, view in partial if view.lacks_some)]
+
+    def _advance(self, data: bytes, views: list[tuple[_Forms, _View]], end: int) -> bytes:
         """Give out ``data[:end]``, in which every occurrence that starts is complete."""
-        spans = self._literal.spans(data)
-        if unwrapped.has_breaks:
-            there = self._wrapped.spans(unwrapped.data)
-            spans = sorted(
-                [*spans, *((unwrapped.place(start), unwrapped.place(stop - 1) + 1) for start, stop in there)]
-            )
+        spans = sorted(span for forms, view in views for span in view.spans(forms))
         shown: list[bytes] = []
         done = self._masked
         for start, stop in spans:
@@ -83,16 +92,23 @@ class _Forms:
     """Forms of secrets to look for."""
 
     def __init__(self, forms: Iterable[bytes]) -> None:
-        self.forms = sorted(set(forms), key=lambda form: (-len(form), form))
-        self._occurrence = re.compile(_alternatives(self.forms)) if self.forms else None
+        self.forms = tuple(sorted(set(forms), key=lambda form: (-len(form), form)))
+        self._by_head: dict[bytes, list[bytes]] = {}
+        for form in self.forms:
+            self._by_head.setdefault(form[:MIN_FORM_BYTES], []).append(form)
+        # A pattern of whole forms would take seconds to compile for a secret of some KiB.
+        self._head = re.compile(_alternatives(list(self._by_head))) if self.forms else None
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Where the forms stand, by their beginnings: the longest of each."""
         spans: list[tuple[int, int]] = []
-        found = self._occurrence.search(data) if self._occurrence else None
-        while found is not None and self._occurrence is not None:
-            spans.append(found.span())
-            found = self._occurrence.search(data, found.start() + 1)
+        found = self._head.search(data) if self._head else None
+        while found is not None and self._head is not None:
+            start = found.start()
+            form = next((form for form in self._by_head[found[0]] if data.startswith(form, start)), None)
+            if form is not None:
+                spans.append((start, start + len(form)))
+            found = self._head.search(data, start + 1)
         return spans
 
     def first_open(self, data: bytes) -> int:
@@ -101,32 +117,46 @@ class _Forms:
         for form in self.forms:
             at = data.find(form[:1], max(0, len(data) - len(form) + 1), first)
             while at >= 0:
-                if form.startswith(data[at:]):
+                if form.startswith(data[at : at + _GLANCE_BYTES]) and form.startswith(data[at:]):
                     first = at
                     break
                 at = data.find(form[:1], at + 1, first)
         return first
 
 
-def _alternatives(forms: Sequence[bytes], depth: int = 3) -> bytes:
-    """A pattern for any of the forms, earlier ones preferred. Like beginnings stand together: few are tried in vain."""
-    if depth == 0 or not all(forms):
-        return b"|".join(map(re.escape, forms))
+@lru_cache(maxsize=1024)
+def _of_one(secret: Secret) -> tuple[frozenset[bytes], frozenset[bytes], frozenset[bytes]]:
+    """Its forms, which of them are base64, and what is left of it without quotes."""
+    return frozenset(forms_of(secret)), frozenset(base64_forms_of(secret)), frozenset(unquoted_forms_of(secret))
+
+
+@lru_cache(maxsize=16)
+def _of_all(secrets: tuple[Secret, ...]) -> tuple[_Forms, _Forms, _Forms]:
+    """The same of all: every script of a run begins with a Masker of its own."""
+    each = [_of_one(secret) for secret in secrets]
+    literal, wrapped, unquoted = (_Forms(chain(*(forms[kind] for forms in each))) for kind in range(3))
+    return literal, wrapped, unquoted
+
+
+def _alternatives(heads: Sequence[bytes], depth: int = 3) -> bytes:
+    """A pattern for any of the heads. Like beginnings stand together: few are tried in vain."""
+    if depth == 0 or not all(heads):
+        return b"|".join(map(re.escape, heads))
     rest: dict[bytes, list[bytes]] = {}
-    for form in forms:
-        rest.setdefault(form[:1], []).append(form[1:])
+    for head in heads:
+        rest.setdefault(head[:1], []).append(head[1:])
     return b"|".join(re.escape(first) + b"(?:" + _alternatives(more, depth - 1) + b")" for first, more in rest.items())
 
 
-class _Unwrapped:
-    """Data without the line breaks, and the indents after them, that base64 may have inside."""
+class _View:
+    """Data as somebody sees it who does not see certain parts of it."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, unseen: re.Pattern[bytes] | None = None) -> None:
         pieces: list[bytes] = []
         self._starts, self._shifts = [0], [0]
         """From which place on of ``data`` how many bytes are missing before it."""
         done = length = 0
-        for found in _BREAK.finditer(data):
+        for found in unseen.finditer(data) if unseen else ():
             pieces.append(data[done : found.start()])
             length += len(pieces[-1])
             done = found.end()
@@ -136,40 +166,13 @@ class _Unwrapped:
         self._end = len(data)
 
     @property
-    def has_breaks(self) -> bool:
+    def lacks_some(self) -> bool:
         return len(self._starts) > 1
 
     def place(self, at: int) -> int:
         """Where a byte of ``data`` stands in the data as it came; the end stays the end."""
         return self._end if at >= len(self.data) else at + self._shifts[bisect_right(self._starts, at) - 1]
 
-
-def forms_of(secret: Secret) -> set[bytes]:
-    """The ways a secret is likely to be printed: as it is, line by line, in base64, URL-quoted, in JSON."""
-    text = secret.reveal()
-    raw = text.encode("utf-8", "surrogateescape")
-    forms = {raw, raw.replace(b"\n", b"\r\n")}
-    forms |= {line.strip() for line in raw.splitlines() if len(line.strip()) >= _MIN_LINE}
-    for ascii_only in (True, False):
-        forms.add(json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode("utf-8", "surrogateescape"))
-    for quoted in (quote(raw, safe=""), quote(raw, safe="/"), quote_plus(raw)):
-        forms |= {quoted.encode(), re.sub("%..", lambda code: code[0].lower(), quoted).encode()}
-    return {form for form in forms if len(form) >= _MIN_FORM} | base64_forms_of(secret)
-
-
-def base64_forms_of(secret: Secret) -> set[bytes]:
-    """What stands in the base64 of anything that holds the secret."""
-    raw = secret.reveal().encode("utf-8", "surrogateescape")
-    found = {encoded for offset in range(3) for encoded in _base64_at(raw, offset)}
-    found |= {encoded.replace(b"+", b"-").replace(b"/", b"_") for encoded in found}
-    return {form for form in found if len(form) >= _MIN_FORM}
-
-
-def _base64_at(raw: bytes, offset: int) -> tuple[bytes, ...]:
-    """The base64 of whatever holds ``raw``, beginning ``offset`` bytes into a group of three: the characters that
-    depend on nothing else. At offset 0 also the form that ends with ``raw``."""
-    encoded = base64.b64encode(b"\0" * offset + raw)
-    first = (0, 2, 3)[offset]
-    last = (offset + len(raw)) * 8 // 6
-    inner = encoded[first:last]
-    return (inner, encoded[first:].rstrip(b"="), encoded[first:]) if last < len(encoded) else (inner,)
+    def spans(self, forms: _Forms) -> Iterable[tuple[int, int]]:
+        """Where the forms stand in the data as it came."""
+        return ((self.place(start), self.place(stop - 1) + 1) for start, stop in forms.spans(self.data))
