@@ -15,6 +15,10 @@ from octo_ssh.model.work import ScriptWork
 from octo_ssh.remote.observe import facts
 
 TRY_EVERY_S = 2.0
+STILL_UP_S = 180.0
+"""A machine that answers as before for so long after its script was killed is not going down."""
+_KILLED = frozenset((128 + 1, 128 + 9, 128 + 15))
+"""Exit statuses of a script that the end of everything on the machine reached before the connection was lost."""
 
 
 async def run_and_wait(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
@@ -27,15 +31,18 @@ async def run_and_wait(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEn
         end = await run_script(hold, work, voice)
     except (ConnectionLost, TargetTimeout):
         end = StepEnd(Outcome.CHANGED, "ran", tail=voice.finish())
-    if end.outcome is not Outcome.CHANGED:
+    if end.outcome is not Outcome.CHANGED and end.status not in _KILLED:
         return end
     voice.note("waiting until it is back")
     last = "it did not go down"
+    patience = loop.time() + STILL_UP_S
     while loop.time() < deadline:
         await asyncio.sleep(TRY_EVERY_S)
         try:
             if await _is_back(hold):
-                return replace(end, reason="restarted")
+                return replace(end, outcome=Outcome.CHANGED, reason="restarted")
+            if end.outcome is Outcome.FAILED and loop.time() > patience:
+                return end
         except HostKeyRefused:
             raise
         except TargetError as error:
