@@ -17,7 +17,7 @@ set -f
 case $octo_line in '#!'*) set -- ${octo_line#??} ;; *) set -- ;; esac
 if [ "${1##*/}" = env ]; then shift; fi
 if [ "${1-}" = -S ]; then shift; fi
-case ${1##*/} in sh | bash | dash | ash | ksh | mksh | zsh) ;; *) set -- ;; esac
+case ${1##*/} in sh | bash | dash | ash | ksh | ksh93 | mksh | zsh) ;; *) set -- ;; esac
 if [ "$octo_convention" -eq 1 ]; then
 	[ $# -gt 0 ] || set -- sh
 	if [ "${1##*/}" = sh ] || ! command -v "$1" >/dev/null; then

@@ -16,8 +16,10 @@ from octo_ssh.remote.source import body, text_of
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHEBANG = re.compile(
-    r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?(?:\S*/)?|busybox\s+)?(?:sh|bash|dash|ash|ksh|mksh|zsh)(?:\s|$)"
+    r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?(?:\S*/)?)?(?:busybox\s+)?(?:sh|bash|dash|ash|ksh|ksh93|mksh|zsh)(?:\s|$)"
 )
+_READS_A_FILE = re.compile(r"(?:^|[;&|({]|\b(?:then|do|else)\b)[ \t]*(?:\.|source)[ \t]+\S", re.MULTILINE)
+"""Another file of a shell becomes part of the script, and may call what the script itself does not name."""
 _BYTE_ORDER_MARK = "\ufeff"
 _EXIT = re.compile(r"exit-([0-9]{1,3}|cancelled|late)")
 MAX_VARIABLE_BYTES = 128 * 1024 - 1
@@ -55,7 +57,8 @@ def script(
 
 
 def text_with_functions(script: str) -> str:
-    """The script with the functions that it names (SPEC section 4, "Outputs"), where it is one for a shell.
+    """The script with the functions that it names (SPEC section 4, "Outputs"), where it is one for a shell; with all of
+    them, where it reads other files as parts of itself.
 
     They stand before its first line, or in the place of its ``#!`` line, so that line numbers stay true; then the
     interpreter goes before them in a line that begins with ``#!!`` and that no interpreter sees. A byte order mark and
@@ -68,7 +71,7 @@ def text_with_functions(script: str) -> str:
     if first.endswith("\r"):
         text = text.replace("\r\n", "\n")
         first, _, rest = text.partition("\n")
-    functions = functions_named_in(text)
+    functions = all_functions() if _READS_A_FILE.search(text) else functions_named_in(text)
     if not functions:
         return text
     if not first.startswith("#!"):

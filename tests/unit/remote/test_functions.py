@@ -313,6 +313,39 @@ def test_only_what_is_named_is_given_and_what_that_calls() -> None:
     assert "octo_get" not in text
 
 
+READING = [
+    ". ./lib.sh",
+    "source lib.sh",
+    "cd /x && . ./lib.sh",
+    'for f in *; do . "$f"; done',
+    "if x; then\n\tsource lib\nfi",
+]
+
+
+@pytest.mark.parametrize("text", READING)
+def test_a_script_that_reads_other_files_gets_all_functions(text: str) -> None:
+    assert text_with_functions(text) == f"{all_functions()}; {text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["echo source code", "ls . ..", "find . -name x", "cp -a . /x", "# . x\n./run\n.hidden x"]
+)
+def test_a_script_that_reads_no_other_files_is_not_burdened(text: str) -> None:
+    assert text_with_functions(text) == text
+
+
+async def test_a_file_that_a_script_reads_may_call_the_functions(machine: Machine) -> None:
+    (machine.home / "lib.sh").write_text("deploy() { set_octopusvariable A 1; }\n")
+    assert await say(machine, text_with_functions(". ./lib.sh\ndeploy\n")) == Said(0, [SetOutput("A", "1")])
+
+
+@pytest.mark.parametrize(
+    "shebang", ["#!/bin/busybox sh", "#!/usr/bin/env -S busybox sh", "#!/usr/bin/ksh93 -e", "#! /usr/bin/env ksh93"]
+)
+def test_shells_are_known_by_all_their_names(shebang: str) -> None:
+    assert text_with_functions(f"{shebang}\nocto_set A 1\n").startswith(f"#!!{shebang[2:].strip()}\nocto_print()")
+
+
 def test_the_functions_are_one_line_without_comments() -> None:
     assert "\n" not in all_functions()
     assert " # " not in all_functions()
