@@ -51,14 +51,15 @@ def text(raw: bytes) -> str:
     return os.fsdecode(raw) if os.sep == "/" else raw.decode("utf-8", "surrogateescape")
 
 
-def unpacked(content: bytes) -> bytes:
-    """What was gzip'd there. Raises ValueError for anything else, or for more than any release has."""
+def unpacked(content: bytes, most: int = MAX_UNPACKED_BYTES) -> bytes:
+    """What was gzip'd there. Raises ValueError for anything else, or for more than that; no more is ever unpacked."""
     unpacker = zlib.decompressobj(31)
     try:
-        found = unpacker.decompress(content, MAX_UNPACKED_BYTES)
+        # One more: whoever stops at the very end has not read the end mark.
+        found = unpacker.decompress(content, most + 1)
     except zlib.error as error:
         raise ValueError(f"a compressed section is damaged: {error}") from error
-    if not unpacker.eof:
+    if not unpacker.eof or len(found) > most:
         raise ValueError("a compressed section is cut off or too large")
     return found
 

@@ -130,9 +130,8 @@ def _content(group: Mapping[str, bytes], digest: str) -> bytes | None:
     packed = group.get("content")
     if packed is None:
         return None
-    content = replies.unpacked(packed)
-    matches = len(content) <= MAX_CONTENT_BYTES and hashlib.sha256(content).hexdigest() == digest
-    return content if matches else None
+    content = replies.unpacked(packed, MAX_CONTENT_BYTES)
+    return content if hashlib.sha256(content).hexdigest() == digest else None
 
 
 def _properties(block: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.manifest import Entry, Kind
-from octo_ssh.model.observed import PlaceRequest
+from octo_ssh.model.observed import FileRequest, PlaceRequest
 from octo_ssh.model.program import Program, Reply
 from octo_ssh.remote.commit import commit
 from octo_ssh.remote.inspect import inspect
@@ -21,6 +21,8 @@ from octo_ssh.remote.observe import facts, observe, observe_places
 from octo_ssh.remote.probe import probe_command, probe_http
 from octo_ssh.remote.prune import prune
 from octo_ssh.remote.receive import receive
+from octo_ssh.remote.replies import unpacked
+from octo_ssh.remote.resources import MAX_CONTENT_BYTES, look
 from octo_ssh.remote.script import script
 from octo_ssh.remote.switch import switch
 from octo_ssh.remote.trees import parse_tree
@@ -139,3 +141,13 @@ def test_two_texts_are_divided_by_what_neither_holds(one: str, two: str) -> None
     assert isinstance(content, bytes)
     assert len(content) == size
     assert content.decode("utf-8", "surrogateescape").split(divider) == [one, two, ""]
+
+
+def test_no_more_is_unpacked_than_was_asked_for() -> None:
+    assert unpacked(gzip.compress(b"x" * 100), 100) == b"x" * 100
+    with pytest.raises(ValueError, match="too large"):
+        unpacked(gzip.compress(b"x" * 101), 100)
+    bomb = gzip.compress(bytes(MAX_CONTENT_BYTES + 1))
+    reply = Reply((("file", b"/x\0file\0000\00081a4:0:0:1:root:root\0" + b"0" * 64 + b"\0"), ("content", bomb)), 0)
+    with pytest.raises(ValueError, match="too large"):
+        look((FileRequest("one", "/x", "1" * 64),), {}).parse(reply)
