@@ -148,6 +148,7 @@ def test_no_more_is_unpacked_than_was_asked_for() -> None:
     with pytest.raises(ValueError, match="too large"):
         unpacked(gzip.compress(b"x" * 101), 100)
     bomb = gzip.compress(bytes(MAX_CONTENT_BYTES + 1))
-    reply = Reply((("file", b"/x\0file\0000\00081a4:0:0:1:root:root\0" + b"0" * 64 + b"\0"), ("content", bomb)), 0)
+    file = "\0".join(("/x", "file", "0", "81a4:0:0:1:root:root", "0" * 64, "")).encode()
+    reply = Reply(0, (("file", file), ("content", bomb)))
     with pytest.raises(ValueError, match="too large"):
         look((FileRequest("one", "/x", "1" * 64),), {}).parse(reply)
