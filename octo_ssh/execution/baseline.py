@@ -45,7 +45,7 @@ def script_succeeded(
     baseline: Baseline, *, step: str, digest: str, release: str | None, run: str, outputs: StepOutputs | None = None
 ) -> Baseline:
     """A run step ended well. Without a digest (a runbook) only its outputs are remembered."""
-    after = _with_outputs(settled(baseline, step), step, outputs)
+    after = with_outputs(settled(baseline, step), step, outputs)
     if not digest:
         return after
     return replace(after, done={**after.done, digest: Done(step, release or "", run)})
@@ -63,7 +63,8 @@ def failure_ignored(baseline: Baseline, *, step: str, digest: str, release: str 
     return replace(after, done={**after.done, digest: Done(step, release or "", run, ignored=True)})
 
 
-def _with_outputs(baseline: Baseline, step: str, outputs: StepOutputs | None) -> Baseline:
+def with_outputs(baseline: Baseline, step: str, outputs: StepOutputs | None) -> Baseline:
+    """What a step said takes the place of what it said before; None: nothing."""
     others = {name: said for name, said in baseline.outputs.items() if name != step}
     return replace(baseline, outputs=others if outputs is None else {**others, step: outputs})
 
@@ -145,7 +146,7 @@ def package_succeeded(
     if before is not None and before.folder != state.folder:
         history = (before.folder, *history)
     history = tuple(dict.fromkeys(name for name in history if name in keep and name != state.folder))
-    after = _with_outputs(settled(baseline, step), step, outputs)
+    after = with_outputs(settled(baseline, step), step, outputs)
     return replace(
         after,
         release=release,

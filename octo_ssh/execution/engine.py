@@ -14,7 +14,7 @@ from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd
 from octo_ssh.execution.file import FilePlacement
 from octo_ssh.execution.hold import Hold
-from octo_ssh.execution.outputs import to_remember
+from octo_ssh.execution.outputs import Said, to_remember
 from octo_ssh.execution.package import Deployment
 from octo_ssh.execution.probe import probe
 from octo_ssh.execution.reboot import run_and_wait
@@ -152,6 +152,8 @@ class Engine:
             case ScriptWork():
                 end = await run_script(self.controller, work, voice)
                 self.context.outputs.take(step.id, voice.target, voice.outputs)
+                if hold is None and end.outcome.is_good:
+                    await self._remember_everywhere(step, voice.outputs)
             case ProbeWork():
                 end = await probe(self.controller, work, voice)
             case ApproveWork(text):
@@ -163,7 +165,7 @@ class Engine:
             case _:
                 assert_never(work)
         if hold is not None:
-            said = to_remember(voice.outputs, identity.release)
+            said = to_remember(voice.outputs, identity.release, identity.run)
             change = None
             if end.outcome.is_good:
                 change = partial(
@@ -177,6 +179,19 @@ class Engine:
             await hold.record({**_ended(step, end), "on": "controller"}, change)
         return end
 
+    async def _remember_everywhere(self, step: Step, said: Said) -> None:
+        """What was said on the controller is for later runs too: every target that this one holds remembers it."""
+        identity = self.context.identity
+        outputs = to_remember(said, identity.release, identity.run)
+        line = {"what": "outputs", "step": step.id, "on": "controller"}
+
+        async def on(hold: Hold) -> None:
+            with contextlib.suppress(TargetError):  # the next step there meets it too, and tells of it
+                await hold.record(line, partial(baseline.with_outputs, step=step.id, outputs=outputs))
+
+        concerned = [hold for hold in self.holds.values() if outputs is not None or step.id in hold.baseline.outputs]
+        await asyncio.gather(*(on(hold) for hold in concerned if not hold.lost))
+
     async def _script(self, step: Step, hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
         if work.owes:
             await hold.record({"what": "changing", "step": step.id}, partial(baseline.owing, debts=work.owes))
@@ -185,7 +200,7 @@ class Engine:
         release, run = self.context.identity.release, self.context.identity.run
         change = None
         if end.outcome is Outcome.CHANGED:
-            said = to_remember(voice.outputs, release)
+            said = to_remember(voice.outputs, release, run)
             change = partial(
                 baseline.script_succeeded, step=step.id, digest=work.digest, release=release, run=run, outputs=said
             )

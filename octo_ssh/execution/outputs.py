@@ -12,6 +12,7 @@ from octo_ssh.errors import Position
 from octo_ssh.model.observed import Observed, StepOutputs
 from octo_ssh.model.values import OutputSource, Secret, SecretRef, shell_name
 from octo_ssh.model.work import RunPlan, ScriptValue
+from octo_ssh.planning.outputs import by_age, that_counts
 
 MAX_UNASKED_BYTES = 256 * 1024
 """Of values that a script gets without naming the step that gave them: a program can inherit 2 MiB, if not less."""
@@ -39,14 +40,11 @@ class Outputs:
     _hidden: int = field(default=0, init=False)
 
     def remember(self, observed: Mapping[str, Observed], plan: RunPlan) -> None:
-        """Begin with what targets remember. Of a step that ran once, here and there, this release's counts."""
+        """Begin with what targets remember: of a step that ran once, here and there, this release's latest counts."""
         self._each = {step.step.id: frozenset(step.targets) for step in plan.walk() if not step.step.once}
-        for place, seen in observed.items():
-            for step, said in seen.baseline.outputs.items():
-                if step in self.names:
-                    self._said.setdefault(step, {})[place] = dict(said.values)
-                    if step not in self._latest or said.release == (plan.release or ""):
-                        self._latest[step] = place
+        for step, place, said in by_age(observed, plan.release, self._each):
+            if step in self.names:
+                self.take(step, place, said.values)
 
     def take(self, step: str, place: str, said: Said) -> None:
         """A script of the step has ended there; what it said replaces what was said before."""
@@ -101,10 +99,7 @@ class Outputs:
         }
 
     def _own(self, step: str, place: str) -> Said:
-        said = self._said[step]
-        if place in said or place in self._each.get(step, ()):
-            return said.get(place, {})
-        return said.get(self._latest.get(step, ""), {})
+        return that_counts(step, place, self._said[step], self._latest[step], self._each) or {}
 
     def _lines(self, read: Collection[str]) -> Iterable[str]:
         """A line an output: step, place, name and base64 of the value, divided by tabs. No secrets."""
@@ -116,7 +111,7 @@ class Outputs:
                         yield f"{step}\t{place}\t{name}\t{encoded}\n"
 
 
-def to_remember(said: Said, release: str | None) -> StepOutputs | None:
+def to_remember(said: Said, release: str | None, run: str) -> StepOutputs | None:
     """A step's outputs as a target remembers them; None where there are none."""
     if not said:
         return None
@@ -124,4 +119,5 @@ def to_remember(said: Said, release: str | None) -> StepOutputs | None:
         values={name: value for name, value in said.items() if isinstance(value, str)},
         secret=frozenset(name for name, value in said.items() if isinstance(value, SecretRef)),
         release=release or "",
+        run=run,
     )

@@ -188,7 +188,7 @@ class Deployment:
                 fingerprint=pruned.fingerprint,
             ),
             keep=work.keep,
-            outputs=to_remember(self.said, self._release),
+            outputs=to_remember(self.said, self._release, self.context.identity.run),
         )
         await self._tell(
             "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, change=change

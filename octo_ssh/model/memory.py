@@ -66,7 +66,12 @@ def baseline_text(baseline: Baseline) -> bytes:
             "files": {step: _fields(file) for step, file in baseline.files.items()},
             "services": {step: _fields(service) for step, service in baseline.services.items()},
             "outputs": {
-                step: {"values": dict(said.values), "secret": sorted(said.secret), "release": said.release}
+                step: {
+                    "values": dict(said.values),
+                    "secret": sorted(said.secret),
+                    "release": said.release,
+                    "run": said.run,
+                }
                 for step, said in baseline.outputs.items()
             },
         }
@@ -150,7 +155,10 @@ def _service(data: Mapping[str, Any]) -> ServiceBaseline:
 
 def _outputs(data: Mapping[str, Any]) -> StepOutputs:
     return StepOutputs(
-        values=_each(data["values"], _text), secret=frozenset(_texts(data["secret"])), release=_text(data["release"])
+        values=_each(data["values"], _text),
+        secret=frozenset(_texts(data["secret"])),
+        release=_text(data["release"]),
+        run=_text(data.get("run", "")),
     )
 
 

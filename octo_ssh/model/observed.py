@@ -265,6 +265,8 @@ class StepOutputs:
     secret: frozenset[str] = frozenset()
     """Names of secret outputs."""
     release: str = ""
+    run: str = ""
+    """Ids of runs sort by time."""
 
 
 @dataclass(frozen=True, slots=True)

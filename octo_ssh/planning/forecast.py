@@ -127,7 +127,9 @@ class _Attempt:
             is_more = any((*grown, self.controller.settle(), self._give_again()))
 
     def _give_again(self) -> bool:
-        """Some outputs are remembered nowhere: who gave them is due where a due step needs them."""
+        """Secret outputs are remembered nowhere, and those of the controller only where a run held a target: who gave
+        them is due where a due step needs them.
+        """
         steps = {step.id: step for step in self._steps() if isinstance(step.kind, RunStep)}
         if not (self.outlook.secret or any(step.on_controller for step in steps.values())):
             return False
@@ -147,7 +149,7 @@ class _Attempt:
 
     def _lost(self, giver: Step, place: str, name: str | None) -> str | None:
         """What of a step's output at a place nobody remembers; ``name`` None: of any of its outputs."""
-        if place == CONTROLLER:
+        if place == CONTROLLER and not self.outlook.remembers(giver.id, place):
             return "output"
         secret = self.outlook.secret.get(giver.id, {})
         names = frozenset().union(*secret.values()) if giver.once else secret.get(place, frozenset())

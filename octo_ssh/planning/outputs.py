@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from octo_ssh.config.templates import StepOutputs, output_uses
-from octo_ssh.model.observed import Observed
-from octo_ssh.model.plan import GroupStep, ReleasePlan
+from octo_ssh.config.templates import StepOutputs as Steps
+from octo_ssh.config.templates import output_uses
+from octo_ssh.model.observed import Observed, StepOutputs
+from octo_ssh.model.plan import CONTROLLER, GroupStep, ReleasePlan
 from octo_ssh.model.work import (
     ApproveWork,
     FileWork,
@@ -24,6 +26,7 @@ from octo_ssh.model.work import (
 
 STEP_IDS = "OCTO_STEP_IDS"
 """For Octopus's functions: a line a step, its name and its id, divided by a tab."""
+T = TypeVar("T")
 _OCTOPUS = re.compile(r"Octopus\.Action\[([^\]\n]*)\]", re.IGNORECASE)
 
 
@@ -75,6 +78,31 @@ def readings(work: Work, conditions: Iterable[LateText]) -> tuple[Reading, ...]:
     return tuple(dict.fromkeys((*(Reading(use.step, use.target, use.name) for use in used), *named)))
 
 
+def by_age(
+    observed: Mapping[str, Observed], release: str | None, each: Mapping[str, Container[str]]
+) -> list[tuple[str, str, StepOutputs]]:
+    """What targets remember, by step id and place: the latest last, and what this release said after all else.
+
+    ``each``: by step id, the places that the step speaks for one by one. What a step said on the controller is
+    remembered on targets, by every run on those that it held.
+    """
+    rows = [
+        (step, CONTROLLER if CONTROLLER in each.get(step, ()) else name, said)
+        for name, seen in observed.items()
+        for step, said in seen.baseline.outputs.items()
+    ]
+    return sorted(rows, key=lambda row: (row[2].release == (release or ""), row[2].run))
+
+
+def that_counts(
+    step: str, place: str, said: Mapping[str, T], latest: str, each: Mapping[str, Container[str]]
+) -> T | None:
+    """What a reader at a place takes for a step's outputs: those of the place if the step speaks for it, else the
+    latest; never what the place remembers of a step that has since run elsewhere.
+    """
+    return said.get(place if place in each.get(step, ()) else latest)
+
+
 class Outlook:
     """What outputs will be when a step's turn comes: as targets remember them, unless a step of this run gives new
     ones. Secret ones are remembered nowhere.
@@ -83,36 +111,34 @@ class Outlook:
     def __init__(
         self, observed: Mapping[str, Observed], release: str | None, each: Mapping[str, Container[str]]
     ) -> None:
-        """``each``: by step id, the targets that the step speaks for one by one: none reads what another said."""
+        """``each``: by step id, the places that the step speaks for one by one: none reads what another said."""
         self._each = each
         self.due: set[str] = set()
         """Ids of the steps that are due anywhere."""
         self.secret: dict[str, dict[str, frozenset[str]]] = {}
-        """By step id and target: the names of the secret outputs that its last success gave there."""
+        """By step id and place: the names of the secret outputs that its last success gave there."""
         self._said: dict[str, dict[str, Mapping[str, str]]] = {}
         self._latest: dict[str, str] = {}
-        for name, seen in observed.items():
-            for step, outputs in seen.baseline.outputs.items():
-                self._said.setdefault(step, {})[name] = outputs.values
-                if step not in self._latest or outputs.release == (release or ""):
-                    self._latest[step] = name
-                if outputs.secret:
-                    self.secret.setdefault(step, {})[name] = outputs.secret
+        for step, place, outputs in by_age(observed, release, each):
+            self._said.setdefault(step, {})[place] = outputs.values
+            self._latest[step] = place
+            self.secret.setdefault(step, {})[place] = outputs.secret
 
-    def known(self, steps: Iterable[str], place: str) -> StepOutputs | None:
+    def known(self, steps: Iterable[str], place: str) -> Steps | None:
         """What ``steps`` is in templates at a place; None where one of these steps is still to speak.
 
-        ``output`` is the place's own, else that of whoever said it last in this release.
+        ``output`` is what counts at the place.
         """
         if not self.due.isdisjoint(steps):
             return None
         return {step: {"output": self._own(step, place), "outputs": said} for step, said in self._said.items()}
 
+    def remembers(self, step: str, place: str) -> bool:
+        """Whether anybody remembers what the step said there."""
+        return place in self._said.get(step, {})
+
     def _own(self, step: str, place: str) -> Mapping[str, str]:
-        said = self._said[step]
-        if place in said or place in self._each.get(step, ()):
-            return said.get(place, {})
-        return said[self._latest[step]]
+        return that_counts(step, place, self._said[step], self._latest[step], self._each) or {}
 
 
 def _late(work: Work) -> Iterator[LateText]:

@@ -11,6 +11,7 @@ from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.engine import Engine
 from octo_ssh.execution.seat import ControllerSeat
 from octo_ssh.model.events import OutputSet
+from octo_ssh.model.observed import StepOutputs
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER, ApproveStep
 from octo_ssh.model.values import Template
@@ -43,6 +44,18 @@ async def test_a_script_runs_in_the_plans_folder_and_its_outputs_count(tmp_path:
     assert target.context.outputs.steps("web-1")["go"]["output"] == {"port": "8080"}
     (tmp_path / "plan folder/inner").mkdir()
     assert (await do(target, script("pwd", cwd="inner"))).tail.endswith(b"plan folder/inner")
+
+
+async def test_what_was_said_here_is_remembered_by_the_targets_that_the_run_holds(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    run_id = target.context.identity.run
+    await do(target, script("octo_set port 8080"))
+    assert target.hold.baseline.outputs == {"go": StepOutputs({"port": "8080"}, release="1.0", run=run_id)}
+    assert (await do(target, script("octo_set port 8081; exit 1"))).outcome is Outcome.FAILED
+    assert target.hold.baseline.outputs["go"].values == {"port": "8080"}
+    await do(target, script("true"))
+    assert target.hold.baseline.outputs == {}
 
 
 async def test_secrets_of_the_plan_are_not_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from octo_ssh.model.observed import Baseline, StepOutputs
 from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.model.values import SecretRef
 from octo_ssh.model.work import PlannedStep, RunPlan
-from tests.unit.planning.builders import due, observed, run
+from tests.unit.planning.builders import due, here, observed, run
 
 
 def outputs() -> Outputs:
@@ -26,10 +26,11 @@ def plan(release: str, *steps: PlannedStep) -> RunPlan:
 
 def test_a_place_reads_its_own_before_anybody_elses() -> None:
     said = outputs()
+    said.remember({}, plan("1.0", due(run("go"), ["web-1", "web-2"])))
     said.take("go", "web-1", {"port": "1"})
     said.take("go", "web-2", {"port": "2"})
     assert said.steps("web-1")["go"]["output"] == {"port": "1"}
-    assert said.steps("web-3")["go"]["output"] == {"port": "2"}  # the only one of a once step, say
+    assert said.steps("web-3")["go"]["output"] == {"port": "2"}
     assert said.steps("web-3")["go"]["outputs"] == {"web-1": {"port": "1"}, "web-2": {"port": "2"}}
 
 
@@ -56,6 +57,30 @@ def test_of_a_step_that_ran_once_here_and_there_this_releases_counts() -> None:
         plan("1.1"),
     )
     assert said.steps("db")["go"]["output"] == {"v": "new"}
+
+
+def test_what_a_target_remembers_of_a_step_that_ran_elsewhere_since_counts_no_more() -> None:
+    """Neither here, where a ``once`` step ran for another release, nor as the latest, of two runs for this one."""
+    said = outputs()
+    remembered = {
+        "web-1": observed(baseline=Baseline(outputs={"go": StepOutputs({"v": "new"}, release="1.1", run="r3")})),
+        "web-2": observed(baseline=Baseline(outputs={"go": StepOutputs({"v": "old"}, release="1.1", run="r2")})),
+        "web-3": observed(baseline=Baseline(outputs={"go": StepOutputs({"v": "back"}, release="1.0", run="r4")})),
+    }
+    said.remember(remembered, plan("1.1", due(run("go", once=True), ["web-1"])))
+    assert [said.steps(name)["go"]["output"]["v"] for name in remembered] == ["new"] * 3
+    said.take("go", "web-3", {"v": "now"})
+    assert [said.steps(name)["go"]["output"]["v"] for name in remembered] == ["now"] * 3
+
+
+def test_what_was_said_on_the_controller_is_remembered_by_targets() -> None:
+    said = outputs()
+    remembered = {
+        "web-1": observed(baseline=Baseline(outputs={"go": StepOutputs({"v": "new"}, release="1.0", run="r2")})),
+        "web-2": observed(baseline=Baseline(outputs={"go": StepOutputs({"v": "old"}, release="1.0", run="r1")})),
+    }
+    said.remember(remembered, plan("1.0", here(run("go"))))
+    assert said.steps("web-2")["go"] == {"output": {"v": "new"}, "outputs": {CONTROLLER: {"v": "new"}}}
 
 
 def test_secret_outputs_go_to_scripts_that_read_the_step_alone() -> None:
@@ -112,5 +137,7 @@ def test_of_secrets_only_the_names_are_remembered() -> None:
     said = outputs()
     token = said.secret("go", "web-1", "token", "hunter2hunter2")
     assert isinstance(token, SecretRef)
-    assert to_remember({"token": token, "port": "1"}, "1.0") == StepOutputs({"port": "1"}, frozenset({"token"}), "1.0")
-    assert to_remember({}, "1.0") is None
+    assert to_remember({"token": token, "port": "1"}, "1.0", "r") == StepOutputs(
+        {"port": "1"}, frozenset({"token"}), "1.0", "r"
+    )
+    assert to_remember({}, "1.0", "r") is None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from octo_ssh.errors import Refused
-from octo_ssh.model.observed import Baseline, Done
+from octo_ssh.model.observed import Baseline, Done, StepOutputs
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER, InlineScript, PackageScript, RunStep, Step
 from octo_ssh.model.values import Template
@@ -47,7 +47,7 @@ def test_what_is_remembered_is_the_places_own_else_that_of_this_release() -> Non
         "b": observed("b", baseline=Baseline(outputs={"make": said("1.4.2", X="new")})),
         "c": observed("c", baseline=Baseline(outputs={"make": said("1.4.0", X="older")})),
     }
-    outlook = Outlook(seen, "1.4.2", {"make": ("alone",)})
+    outlook = Outlook(seen, "1.4.2", {"make": ("a", "b", "c", "alone")})
 
     def own(place: str) -> Any:
         known = outlook.known(("make",), place)
@@ -59,6 +59,21 @@ def test_what_is_remembered_is_the_places_own_else_that_of_this_release() -> Non
     outlook.due.add("make")
     assert outlook.known(("make",), "a") is None
     assert outlook.known(("other",), "a") is not None
+
+
+def test_of_a_step_that_runs_once_the_latest_counts_everywhere() -> None:
+    def gave(value: str, release: str, run_id: str) -> Baseline:
+        return Baseline(outputs={"make": StepOutputs({"X": value}, release=release, run=run_id)})
+
+    seen = {
+        "a": observed("a", baseline=gave("new", "1.4.2", "r3")),
+        "b": observed("b", baseline=gave("old", "1.4.2", "r2")),
+        "c": observed("c", baseline=gave("back", "1.4.1", "r4")),
+    }
+    for each, places in (({}, "abc"), ({"make": (CONTROLLER,)}, ["a", CONTROLLER])):
+        outlook = Outlook(seen, "1.4.2", each)
+        assert [(outlook.known((), place) or {})["make"]["output"] for place in places] == [{"X": "new"}] * len(places)
+    assert (outlook.known((), "a") or {})["make"]["outputs"] == {CONTROLLER: {"X": "new"}}
 
 
 # In a plan.
@@ -151,8 +166,21 @@ def test_what_was_said_on_the_controller_is_said_again_for_a_check_alone() -> No
     made = case(run("make", "m", on_controller=True), check(env=READS["env"]))
     made.seen["web-1"] = observed(baseline=Baseline("1.4.2", failed_checks=frozenset({"smoke"})))
     assert made.of("make", CONTROLLER).reason == "'smoke' reads its output, which is written down nowhere"
+    made.seen["web-1"] = observed(
+        baseline=Baseline("1.4.2", failed_checks=frozenset({"smoke"}), outputs={"make": said(KEY="x")})
+    )
+    assert not made.of("make", CONTROLLER).due
     made.seen["web-1"] = observed(baseline=Baseline("1.4.2", passed_checks=frozenset({"smoke"})))
     assert not made.of("make", CONTROLLER).due
+
+
+def test_what_a_remembered_output_of_the_controller_leaves_out_changes_nothing() -> None:
+    """Else the step would change something, so that the controller's is due, so that its condition is not known."""
+    made = case(run("make", "m", on_controller=True), run("use", "u", when=WHEN))
+    made.seen["web-1"] = observed(baseline=Baseline("1.4.2", outputs={"make": said(GO="no")}))
+    assert (made.plan().changing, made.of("make", CONTROLLER).due) == ((), False)
+    made.seen["web-1"] = observed(baseline=Baseline("1.4.2", outputs={"make": said(GO="yes")}))
+    assert (made.plan().changing, made.of("make", CONTROLLER).due) == (("web-1",), True)
 
 
 def test_a_check_that_reads_a_secret_output_makes_its_giver_due() -> None:
