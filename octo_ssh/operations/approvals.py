@@ -61,7 +61,7 @@ class Approvals:
         if note is not None:
             given = True
         elif self.person is not None:
-            given = await self.person.confirm(f"{step.name}: {about}. Go on" if about else f"{step.name}: go on")
+            given = await self.person.confirm(_question(step.name, about))
         else:
             given = False
         return ApprovalGiven(step_id, given, getpass.getuser(), note or "")
@@ -69,8 +69,17 @@ class Approvals:
     async def decide(self, start: Start, end: StepEnd, *, name: str) -> Choice:
         """What is to be done about a failed step. Only where somebody can be asked."""
         assert self.person is not None
-        question = f"{name} failed on {start.target}: {end.reason}"
+        why = end.reason.split("\n")[0]  # the rest was shown with the failure
+        question = f"{name} failed on {start.target}: {why}"
         return Choice(await self.person.choose(question, [choice.value for choice in Choice]))
+
+
+def _question(name: str, about: str) -> str:
+    """In one sentence or two; ``about`` may itself be a question."""
+    if not about.strip():
+        return f"{name}: go on?"
+    end = "" if about.rstrip()[-1] in ".?!" else "."
+    return f"{name}: {about.rstrip()}{end} Go on?"
 
 
 def _asks(step: Step) -> bool:

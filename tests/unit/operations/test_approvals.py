@@ -81,7 +81,28 @@ async def test_a_note_counts_before_the_person() -> None:
     assert (given.given, given.note, person.asked) == (True, "ticket 7", [])
     refused = await approvals.approve("roll", "the canary is done")
     assert (refused.given, refused.note) == (False, "")
-    assert person.asked == ["roll: the canary is done. Go on"]
+    assert person.asked == ["roll: the canary is done. Go on?"]
+
+
+@pytest.mark.parametrize(
+    ("about", "question"),
+    [
+        ("", "roll: go on?"),
+        ("Look at the dashboard", "roll: Look at the dashboard. Go on?"),
+        ("Is the dashboard green? ", "roll: Is the dashboard green? Go on?"),
+    ],
+)
+async def test_what_is_approved_is_put_in_whole_sentences(about: str, question: str) -> None:
+    person = Yes(answer=True)
+    assert (await Approvals.of(PLAN, ApplyOptions(person=person)).approve("roll", about)).given
+    assert person.asked == [question]
+
+
+async def test_of_a_long_reason_the_question_holds_the_first_line() -> None:
+    person = Yes(choice="stop")
+    end = StepEnd(Outcome.FAILED, "shop did not start\nport is taken\nbye")
+    await Approvals.of(PLAN, ApplyOptions(person=person)).decide(Start("go", "web-1"), end, name="Go")
+    assert person.asked == ["Go failed on web-1: shop did not start"]
 
 
 async def test_a_failure_is_put_to_the_person_with_its_reason() -> None:
