@@ -285,7 +285,7 @@ def test_the_failure_is_shown_before_the_question_and_other_targets_go_on_meanwh
         told = desk.leaves()
     assert told.code == 1
     assert touched(farm, "more") == {"web-2", "web-3", "web-4"}
-    assert told.stderr.count("last words of web-1") == 1
+    assert told.stderr.count("│ last words of web-1") == 1
 
 
 def _until_touched(desk: Desk, farm: Farm, name: str, targets: set[str]) -> None:
