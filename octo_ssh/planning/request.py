@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from octo_ssh.config.plan_templates import outputs_of
 from octo_ssh.errors import FileErrors, Problem, UsageError
 from octo_ssh.model import select as selectors
 from octo_ssh.model.plan import CheckStep, GroupStep, PackageStep, ReleasePlan, RunStep, Step, When
@@ -36,7 +37,9 @@ class Selection:
     targets: tuple[str, ...]
     """The run's targets: selected, and reached by some step. In inventory order."""
     once_extra: tuple[str, ...] = ()
-    """Others whose memory decides whether a ``once`` step was done: observed, never changed."""
+    """Others whose memory counts, for a ``once`` step that was done there or an output that is read: observed, never
+    changed.
+    """
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Why steps are left out, by their ids: ``--skip-step``, another environment. Children of such groups too."""
 
@@ -62,9 +65,11 @@ def select(loaded: Loaded, options: RunOptions) -> Selection:
         raise UsageError(_nobody(loaded, options, everyone, chosen))
     extra: list[str] = []
     for step in loaded.plan.walk():
-        asked = step.id not in skipped and _is_remembered(step, is_runbook=not loaded.plan.packages)
-        if asked and any(name in targets for name in reach[step.id]):
+        if step.id in skipped or not (step.on_controller or any(name in targets for name in reach[step.id])):
+            continue
+        if _is_remembered(step, is_runbook=not loaded.plan.packages):
             extra += reach[step.id]
+        extra += [use.target for use in outputs_of(step) if use.target is not None]
     return Selection(targets, in_order(everyone, (name for name in extra if name not in targets)), skipped)
 
 

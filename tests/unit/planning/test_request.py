@@ -8,9 +8,10 @@ import pytest
 
 from octo_ssh.errors import FileErrors, UsageError
 from octo_ssh.model.plan import InlineScript, RunStep, When
+from octo_ssh.model.values import Template
 from octo_ssh.planning.reach import reached
 from octo_ssh.planning.request import RunOptions, select
-from tests.unit.planning.builders import approve, group, inventory, loaded, package, run, service, step
+from tests.unit.planning.builders import HERE, approve, group, inventory, loaded, package, run, service, step
 
 INV = inventory("web-1", "db-1", "web-2", tags={"web-1": ("web",), "web-2": ("web",), "db-1": ("db",)})
 
@@ -113,3 +114,16 @@ def test_a_step_of_another_environment_may_select_nobody_here() -> None:
     assert dict(select(case, RunOptions()).skipped) == {"g": "only in production", "a": "only in production"}
     with pytest.raises(FileErrors, match="selects no target in staging"):
         select(loaded(run("a", on=("target:web-1 & !target:web-1",)), inv=inv, environment="staging"), RunOptions())
+
+
+def test_whose_output_is_read_is_asked_for_its_memory_though_the_run_is_not_for_it() -> None:
+    def reading(target: str) -> Template:
+        return Template(f'${{{{ steps.make.outputs["{target}"].X }}}}', HERE)
+
+    use = run("use", on=("target:web-1",), env={"X": reading("db-1")})
+    tell = run("tell", env={"X": reading("web-2")}, on_controller=True)
+    found = select(plan(run("make"), use, tell), RunOptions(limit=("web-1",)))
+    assert (found.targets, found.once_extra) == (("web-1",), ("db-1", "web-2"))
+    assert select(plan(run("make"), use), RunOptions(limit=("web-2",))).once_extra == ()
+    without = RunOptions(limit=("web-1",), skip_steps=frozenset({"use"}))
+    assert select(plan(run("make"), use), without).once_extra == ()
