@@ -1,6 +1,11 @@
 # Runs a script that came on standard input, in a session of its own, and ends it and all it left when input ends.
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
+# Everybody on the target may read the arguments of a program, and scripts are among those of printf here.
+must_keep_secrets() {
+	case $(command -v printf) in */*) fail "the target's sh has no printf of its own: it cannot keep scripts secret" ;; esac
+}
+
 # $o_env, $o_script: exports and script, from the input. $1: bytes, $2: divider.
 take_script() {
 	take_two "$1" "$2"
@@ -18,8 +23,7 @@ take_script() {
 	'#!'*[!\ ]*) o_interpreter=${o_first#??} ;;
 	*) o_interpreter='sh' ;;
 	esac
-	# Everybody on the target may read the arguments of a program, and the script is one of them here.
-	case $(command -v printf) in */*) fail "the target's sh has no printf of its own: it cannot keep scripts secret" ;; esac
+	must_keep_secrets
 	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: scripts need it to be ended cleanly'
 	[ -d /dev/fd ] || fail '/dev/fd is missing on the target'
 }

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from octo_ssh.errors import RemoteError, TargetTimeout
 from octo_ssh.model.program import Reply, Sudo
 from octo_ssh.model.values import Secret
 from octo_ssh.remote.unless import TIMED_OUT, Unless, unless
+from octo_ssh.transport.local import LocalSession
 
 from .conftest import Machine
 from .test_script import alive, wait_for
@@ -118,3 +120,16 @@ def test_a_reply_that_tells_of_fewer_is_no_answer() -> None:
 async def test_with_sudo_it_runs_as_that_user_in_a_folder_that_can_be_entered(one_machine: Machine) -> None:
     checks = [Unless("one", {}, 'test "$(id -un)" = nobody && test "$PWD" = /')]
     assert await one_machine.session.observe(unless(checks), sudo=Sudo("nobody")) == {"one": 0}
+
+
+async def test_a_shell_that_would_put_the_commands_into_arguments_runs_none(tmp_path: Path) -> None:
+    (tmp_path / "rc").write_text("enable -n printf\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/printf").write_text('#!/bin/sh\necho "$*" >>"$HOME/seen"\nexec /usr/bin/printf "$@"\n')
+    (tmp_path / "bin/printf").chmod(0o755)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    session = LocalSession(shell=("bash", "-s"), home=str(tmp_path), env={"PATH": path, "BASH_ENV": f"{tmp_path}/rc"})
+    with pytest.raises(RemoteError, match="no printf of its own"):
+        await session.observe(unless([Unless("one", {"TOKEN": Secret("v3ry-s3cret")}, "touch ~/ran")]))
+    assert not (tmp_path / "ran").exists()
+    assert "v3ry-s3cret" not in (tmp_path / "seen").read_text()
