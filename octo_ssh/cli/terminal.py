@@ -87,18 +87,18 @@ class Terminal:
         printer = self.side
         if isinstance(error, FileErrors):
             for problem in error.problems:
-                printer.say(str(problem), Tone.BAD)
+                printer.say(_masked(str(problem)), Tone.BAD)
             return
-        printer.say(f"error: {error.message}", Tone.BAD)
-        for line in error.hint.splitlines():
+        printer.say(f"error: {_masked(error.message)}", Tone.BAD)
+        for line in _masked(error.hint).splitlines():
             printer.say(f"  {line}")
 
     def broke(self, error: BaseException) -> None:
         """Tell of a mistake of ours. The traceback is for those who ask: ``-vv`` or OCTO_SSH_DEBUG."""
         printer = self.side
-        printer.say(f"internal error: {type(error).__name__}: {error}", Tone.BAD)
+        printer.say(f"internal error: {type(error).__name__}: {_masked(str(error))}", Tone.BAD)
         if self.verbosity > 1 or self.environ.get("OCTO_SSH_DEBUG"):
-            printer.say("".join(traceback.format_exception(error)).rstrip())
+            printer.say(_masked("".join(traceback.format_exception(error)).rstrip()))
             printer.say("  please report it with the lines above, less what is confidential in them")
         else:
             printer.say("  this is a mistake in octo-ssh; please report it with what -vv prints")
@@ -108,3 +108,11 @@ class Terminal:
 
     def _color(self, stream: TextIO) -> bool:
         return wants_color(stream, self.environ, refused=self.no_color)
+
+
+def _masked(text: str) -> str:
+    """Last words, without the secrets that were read: whoever made them may not have known that he quoted one."""
+    from octo_ssh.config.masking import masked_text
+    from octo_ssh.config.secrets import known_here
+
+    return masked_text(text, known_here())

@@ -84,8 +84,8 @@ class Masker:
 def masked_text(text: str, secrets: Iterable[Secret]) -> str:
     """A whole text without the secrets."""
     masker = Masker(secrets)
-    hidden = masker.feed(text.encode("utf-8", "surrogateescape")) + masker.flush()
-    return hidden.decode("utf-8", "surrogateescape")
+    hidden = masker.feed(text.encode("utf-8", "surrogatepass")) + masker.flush()
+    return hidden.decode("utf-8", "surrogatepass")
 
 
 class _Forms:

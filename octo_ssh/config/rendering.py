@@ -8,7 +8,7 @@ is more than a name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from octo_ssh.config.pieces import Code, TemplateProblem, is_file, pieces_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from octo_ssh.config.expressions import Expression
 
 Reveal = Callable[[SecretRef], Secret]
+"""Reads a secret. One that has a method ``learn`` is told what becomes of it in expressions."""
 TEXT_LIMIT = 1 << 20
 """Characters that a template may give."""
 FILE_LIMIT = 16 << 20
@@ -76,10 +77,35 @@ def revealed(code: Code, names: Mapping[str, Any], reveal: Reveal) -> tuple[Any,
     try:
         value = run(code, names, reveal=None)
     except SecretInside:
-        return run(code, names, reveal), True
+        value = run(code, names, reveal)
+        if isinstance(reveal, _Learning):
+            for text in _texts(value):
+                if text not in code.source:  # ${{ 'yes, this' if token else 'no' }}
+                    reveal.learn(text)
+        return value, True
     if find_secret(value) is None:
         return value, False
     return run(code, names, reveal), True
+
+
+@runtime_checkable
+class _Learning(Protocol):
+    def learn(self, text: str) -> None: ...
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts and numbers in a value."""
+    match value:
+        case None | bool():
+            return
+        case Mapping():
+            for key, item in value.items():
+                yield from (key, *_texts(item))
+        case tuple():
+            for item in value:
+                yield from _texts(item)
+        case _:
+            yield to_text(value)
 
 
 def run(code: Code, names: Mapping[str, Any], reveal: Reveal | None) -> Any:

@@ -21,7 +21,8 @@ MIN_PART_BYTES = 8
 """Of what is less than a secret as it is: a line of several, what a template made of it, one without its quotes."""
 QUOTES = re.compile(rb"[\\'\"]+")
 """What programs put into a text to quote it: each does it in another way, and some do it twice."""
-_JSON_HTML = re.compile("[<>&\u2028\u2029]")
+_JSON_HTML = (re.compile("[<>&\u2028\u2029]"), re.compile("[<>&'\u2028\u2029]"))
+_CODE = re.compile(r"\\u[0-9a-f]{4}")
 _JSON_CAREFUL = re.compile("[\"&'+<>`\x7f-\U0010ffff]")
 _LETTERS = dict(zip(b"\a\b\t\n\v\f\r\x1b", (b"a", b"b", b"t", b"n", b"v", b"f", b"r", b"E"), strict=True))
 
@@ -63,17 +64,23 @@ def _lines(raw: bytes) -> Iterator[bytes]:
 
 
 def _json_forms(text: str) -> Iterator[str]:
+    """Programs differ in what they write as a code beside what they must, and in the case of codes."""
     for ascii_only in (True, False):
-        form = json.dumps(text, ensure_ascii=ascii_only)
-        yield form
-        yield _JSON_HTML.sub(_code, form)  # Go
+        plain = json.dumps(text, ensure_ascii=ascii_only)
+        for form in (plain, *(careful.sub(_code, plain) for careful in _JSON_HTML)):
+            yield form
+            yield _CODE.sub(_upper, form)
     careful = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
-    yield _JSON_CAREFUL.sub(lambda found: _code(found).upper().replace("\\U", "\\u"), careful)  # .NET
+    yield _CODE.sub(_upper, _JSON_CAREFUL.sub(_code, careful))  # .NET
 
 
 def _code(found: re.Match[str]) -> str:
     units = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
+
+
+def _upper(found: re.Match[str]) -> str:
+    return "\\u" + found[0][2:].upper()
 
 
 def _html_forms(text: str) -> Iterator[str]:

@@ -10,9 +10,11 @@ import stat
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from typing import assert_never
 
+from octo_ssh.config.secret_forms import MIN_PART_BYTES
 from octo_ssh.errors import SecretError
 from octo_ssh.model.values import (
     AgeSource,
@@ -31,6 +33,7 @@ MAX_BYTES = 64 * 1024
 COMMAND_TIMEOUT_S = 30.0
 _TOO_LARGE = f"is larger than {MAX_BYTES // 1024} KiB: that is no secret"
 _NOT_GIVEN = "was not given in this run"
+_stores: weakref.WeakSet[SecretStore] = weakref.WeakSet()
 
 
 class _Unusable(Exception):
@@ -48,7 +51,10 @@ class SecretStore:
         self._read: dict[SecretRef, Secret] = {}
         self._former: list[Secret] = []
         """What a ref stood for before: still masked."""
+        self._learnt: dict[str, Secret] = {}
+        """By their texts: what templates made of secrets."""
         self._lock = threading.Lock()
+        _stores.add(self)
 
     def check(self, ref: SecretRef) -> str | None:
         """What keeps a secret from being had, without reading its value or running anything; None: nothing."""
@@ -98,10 +104,29 @@ class SecretStore:
                     raise SecretError(f"{ref.position}: the secret from {ref} {error}") from None
             return self._read[ref]
 
-    def known(self) -> tuple[Secret, ...]:
-        """Every secret that was read or remembered so far: what a Masker hides."""
+    __call__ = reveal
+    """As ``templates.Reveal``, to which it is told what templates make of secrets: see ``learn``."""
+
+    def learn(self, text: str) -> None:
+        """Hide what a template made of a secret, as a secret of its own; one that is in it whole is hidden anyway.
+
+        What is shorter than MIN_PART_BYTES could be anything, and is not hidden.
+        """
+        if not MIN_PART_BYTES <= len(text.encode("utf-8", "surrogateescape")) <= MAX_BYTES:
+            return
         with self._lock:
-            return (*self._read.values(), *self._former)
+            if not any(secret.reveal() in text for secret in (*self._read.values(), *self._learnt.values())):
+                self._learnt[text] = Secret(text)
+
+    def known(self) -> tuple[Secret, ...]:
+        """Every secret that was read, remembered or learnt so far: what a Masker hides."""
+        with self._lock:
+            return (*self._read.values(), *self._former, *self._learnt.values())
+
+    @property
+    def count(self) -> int:
+        """How many are known: it grows with each."""
+        return len(self._read) + len(self._former) + len(self._learnt)
 
     def _bytes(self, ref: SecretRef) -> bytes:
         match ref.source:
@@ -124,6 +149,11 @@ class SecretStore:
                 raise _Unusable(_NOT_GIVEN)
             case _:
                 assert_never(ref.source)
+
+
+def known_here() -> tuple[Secret, ...]:
+    """The secrets that this process knows, in whatever store: for the last words of a command that failed."""
+    return tuple(secret for store in tuple(_stores) for secret in store.known())
 
 
 def why_unusable(text: str) -> str | None:

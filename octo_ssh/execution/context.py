@@ -86,7 +86,7 @@ class RunContext:
     def late(self, value: LateText, place: str) -> str | Secret:
         """A template rendered now. Raises FileErrors, SecretError. Reads secrets: call it in a thread."""
         rendered: str | Secret = self._located(
-            lambda: render_late(value, self.secrets.reveal, self.outputs.steps(place))
+            lambda: render_late(value, self.secrets, self.outputs.steps(place))
         )
         return rendered
 
@@ -97,7 +97,7 @@ class RunContext:
 
     def holds(self, condition: LateText, place: str) -> bool:
         """Whether a ``when`` that uses outputs is true now. Raises FileErrors."""
-        found = self._located(lambda: evaluate_late(condition, self.secrets.reveal, self.outputs.steps(place)))
+        found = self._located(lambda: evaluate_late(condition, self.secrets, self.outputs.steps(place)))
         if not isinstance(found, bool):
             message = f"'when' must give true or false, and gives {found!r}"
             raise FileErrors([Problem(condition.template.position, message)])

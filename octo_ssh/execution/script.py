@@ -43,7 +43,7 @@ async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice) -> StepEnd:
             on_output=voice.output,
         )
     except DeadlinePassed as error:
-        left = error.hint or "its processes were ended"
+        left = voice.masked(error.hint) or "its processes were ended"
         return StepEnd(Outcome.FAILED, f"not done within {work.timeout_s:g} s: {left}", tail=voice.finish())
     tail = voice.finish()
     artifacts, voice.artifacts = tuple(voice.artifacts), []
@@ -64,7 +64,7 @@ async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice) -> StepEnd:
         return StepEnd(Outcome.FAILED, voice.problem.message, result.status, tail)
     if result.status == 0:
         return StepEnd(Outcome.CHANGED, "ran", 0, tail)
-    reason = voice.failure_message or result.reason or f"exit status {result.status}"
+    reason = voice.failure_message or voice.masked(result.reason) or f"exit status {result.status}"
     return StepEnd(Outcome.FAILED, reason, result.status, tail)
 
 

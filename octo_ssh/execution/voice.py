@@ -43,21 +43,27 @@ class StepVoice:
     """The beginning of a marked line."""
     _tail: bytes = field(default=b"", init=False)
 
+    _known: int = field(default=0, init=False)
+    """How many secrets the masker hides."""
+
     def __post_init__(self) -> None:
-        self._masker = self._fresh_masker()
+        self._begin_masking()
 
     def note(self, text: str) -> None:
         self.context.emit(StepNote(self.step, self.target, text))
 
     def listen(self) -> None:
         """Begin with a new script: secrets read since then are masked, the tail and what it says are its own."""
-        self._masker, self._reader = self._fresh_masker(), messages.MessageReader()
+        self._begin_masking()
+        self._reader = messages.MessageReader()
         self._tail = self._line = b""
         self._level, self.failure_message, self.problem = None, "", None
         self.artifacts = []
 
     def output(self, data: bytes) -> None:
         """Bytes that a script printed."""
+        if self.context.secrets.count != self._known:  # what runs beside it has read one, or said one
+            self._mask_anew()
         for item in self._reader.feed(data):
             self._take(item)
 
@@ -65,7 +71,9 @@ class StepVoice:
         """The script has ended: its last lines, masked."""
         for item in self._reader.finish():
             self._take(item)
-        self._flush_masker()
+        for name, value in tuple(self.outputs.items()):
+            if isinstance(value, str) and self.masked(value) != value:  # that it is secret was said after it
+                self._keep_secret(name, value)
         return self.tail()
 
     def tail(self) -> bytes:
@@ -83,8 +91,14 @@ class StepVoice:
         told = f"{told} ({error.hint})" if error.hint else told
         return StepEnd(Outcome.FAILED, self.masked(told), tail=self.tail())
 
-    def _fresh_masker(self) -> Masker:
-        return Masker(self.context.secrets.known())
+    def _begin_masking(self) -> None:
+        known = self.context.secrets.known()
+        self._masker, self._known = Masker(known), len(known)
+
+    def _mask_anew(self) -> None:
+        """There are more secrets: from here on they are hidden like the others."""
+        known = self.context.secrets.known()
+        self._masker, self._known = self._masker.renewed(known), len(known)
 
     def _take(self, item: bytes | messages.Message) -> None:
         match item:
@@ -93,8 +107,7 @@ class StepVoice:
             case messages.SetOutput(name, value):
                 self._set_output(name, value)
             case messages.Hide(value):
-                self.context.outputs.hide(value)
-                self._mask_anew()
+                self._hide(value)
             case messages.Artifact():
                 self.artifacts.append(item)
             case messages.Progress(percent, text):
@@ -108,24 +121,33 @@ class StepVoice:
                 assert_never(item)
 
     def _set_output(self, name: str, value: str | Secret) -> None:
-        if isinstance(value, str) and self.masked(value) == value:
+        if self.masked(name) != name:
+            self._pass_on(b"octo-ssh: an output is dropped: its name holds a secret\n")
+        elif isinstance(value, str) and self.masked(value) == value:
             self.outputs[name] = value
             self.context.emit(OutputSet(self.step, self.target, name, value))
-            return
         # What holds a secret is one, whatever the script says of it: outputs are written down on targets.
-        text = value.reveal() if isinstance(value, Secret) else value
+        elif self._keep_secret(name, value.reveal() if isinstance(value, Secret) else value):
+            self.context.emit(OutputSet(self.step, self.target, name, None))
+
+    def _keep_secret(self, name: str, text: str) -> bool:
+        """Take an output into keeping that nobody may see. Whether it could be."""
         try:
             self.outputs[name] = self.context.outputs.secret(self.step, self.target, name, text)
         except SecretError as error:
+            self.outputs.pop(name, None)
             self.problem = error
-            return
+            return False
         self._mask_anew()
-        self.context.emit(OutputSet(self.step, self.target, name, None))
+        return True
 
-    def _mask_anew(self) -> None:
-        """There is one more secret: from here on it is hidden like the others."""
-        self._flush_masker()
-        self._masker = self._fresh_masker()
+    def _hide(self, value: Secret) -> None:
+        try:
+            self.context.outputs.hide(value)
+        except SecretError as error:
+            self.problem = error
+        else:
+            self._mask_anew()
 
     def _flush_masker(self) -> None:
         self._pass_on(self._masker.flush())

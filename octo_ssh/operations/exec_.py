@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from octo_ssh.config.masking import Masker, masked_text
 from octo_ssh.errors import DeadlinePassed, TargetError
 from octo_ssh.model.events import Emit
 from octo_ssh.model.inventory import Target
@@ -41,9 +44,15 @@ async def run_command(
         outcome = Outcome.CHANGED if result.status == 0 else Outcome.FAILED
         return ExecResult(target.name, outcome, result.status, output.text, result.reason)
 
+    def masked(result: ExecResult) -> ExecResult:
+        """Passwords of the inventory may stand in files there too."""
+        masker = Masker(roster.secrets.known())
+        shown = masker.feed(result.output) + masker.flush()
+        return replace(result, output=shown, reason=masked_text(result.reason, roster.secrets.known()))
+
     ended = await visit(roster, run, emit=emit, make_connector=make_connector)
     return tuple(
-        _broken(name, end, kept[name], timeout_s) if isinstance(end, TargetError) else end
+        masked(_broken(name, end, kept[name], timeout_s) if isinstance(end, TargetError) else end)
         for name, end in ended.items()
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from octo_ssh.config.load import Loaded, LoadRequest
+from octo_ssh.config.masking import masked_text
 from octo_ssh.config.templates import render_text
 from octo_ssh.errors import FileErrors, RemoteError, TargetError
 from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
@@ -79,7 +80,7 @@ class Prepared:
             if not isinstance(seen, TargetError):
                 self.observed[name] = seen
                 continue
-            reason = seen.beside(name)
+            reason = masked_text(seen.beside(name), self.loaded.secrets.known())
             broken = isinstance(seen, RemoteError)
             (self.broken if broken else self.unreachable)[name] = reason
             outcome = Outcome.FAILED if broken else Outcome.UNREACHABLE
@@ -119,7 +120,7 @@ class Prepared:
     ) -> Observed:
         seen = await look_at(self.loaded, target, wanted, session)
         # In a thread: a secret's command may take its time.
-        files = await asyncio.to_thread(looking.files_wanted, target.name, self.loaded.secrets.reveal)
+        files = await asyncio.to_thread(looking.files_wanted, target.name, self.loaded.secrets)
         self.files |= {(step_id, target.name): file for step_id, file in files.items()}
         seen = await look_beyond(self.loaded, looking, target, session, seen, files)
         for place in wanted:
@@ -165,7 +166,7 @@ class Prepared:
             {path: package.read(path) for path in paths},
             step,
             self.loaded.scopes.names(target=target, step=step),
-            self.loaded.secrets.reveal,
+            self.loaded.secrets,
         )
         # Targets that are configured alike share one manifest, which is then hashed once.
         key = (step.id, *(made.manifest.entries[path].sha256 for path in paths))

@@ -65,7 +65,7 @@ async def _ask(
     statuses: dict[str, int] = {}
     for user, asked in by_user.items():
         checks = [
-            Unless(one.step_id, await asyncio.to_thread(_environment, one.env, loaded.secrets.reveal), one.script)
+            Unless(one.step_id, await asyncio.to_thread(_environment, one.env, loaded.secrets), one.script)
             for one in asked
         ]
         sudo = await sudo_as(user, loaded, target, seen)

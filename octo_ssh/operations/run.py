@@ -267,7 +267,9 @@ class Run:
         """The target leaves the run outside a step."""
         outcome = Outcome.UNKNOWN if isinstance(error, ConnectionLost) else Outcome.FAILED
         self.holds[target].gone = True
-        self._tell(TargetLost(target, outcome, error.beside(target), error.hint))
+        known = () if self.context is None else self.context.secrets.known()
+        reason, hint = (masked_text(text, known) for text in (error.beside(target), error.hint))
+        self._tell(TargetLost(target, outcome, reason, hint))
         if self.schedule is not None:
             self.schedule.left(target, outcome)
 

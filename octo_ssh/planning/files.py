@@ -131,7 +131,7 @@ def _resolved(
         owner, group = (None if word is None else render_late_word(word, known) for word in (work.owner, work.group))
         if late is None or wanted.file is None:
             return replace(work, owner=owner, group=group), wanted.content
-        text = render_late(late, scene.given.loaded.secrets.reveal, known)
+        text = render_late(late, scene.given.loaded.secrets, known)
     except TemplateProblem:  # an output that nobody remembers: a secret one, or none at all
         return None, None
     content = text if isinstance(text, Secret) else Secret(text)

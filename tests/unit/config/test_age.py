@@ -148,6 +148,7 @@ def test_an_identity_that_others_can_read_is_refused(config: Path, mode: int) ->
         (ARMORED, "is itself encrypted"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "it is damaged"),
     ],
+    ids=["empty", "comment", "wrong line", "plugin", "encrypted", "damaged"],
 )
 def test_an_identity_that_is_none_is_told_without_showing_it(config: Path, content: str, said: str) -> None:
     private(config, content)
