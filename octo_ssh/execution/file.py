@@ -45,7 +45,8 @@ class FilePlacement:
             return await self._failed(StepEnd(Outcome.FAILED, found))
         changed = work.changes and not is_right(work, seen)
         if changed:
-            await self._tell("changing", partial(baseline.owing, debts=work.owes))
+            if work.owes:
+                await self._tell("changing", partial(baseline.owing, debts=work.owes))
             seen = await self._act(work, data, seen)
             if not is_right(work, seen):
                 return await self._failed(

@@ -71,6 +71,14 @@ async def test_a_file_is_written_and_remembered(tmp_path: Path) -> None:
     assert target.hold.baseline.due == {}
 
 
+async def test_a_file_that_nothing_follows_from_takes_two_round_trips(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    before = len(target.session.acted)
+    await place(target, wanted("x"), "x")
+    assert target.session.acted[before:] == ["writing a file", "writing the journal"]
+
+
 async def test_a_file_that_is_right_by_now_is_left_alone(tmp_path: Path) -> None:
     target = await stand(tmp_path)
     await target.lock(["go"])
