@@ -46,7 +46,7 @@ from octo_ssh.output.plan_view import totals
 from octo_ssh.output.printer import Say, Tone, tone_of
 from octo_ssh.output.story import Story
 from octo_ssh.output.summary import approval_line, named, why
-from octo_ssh.output.text import Lines, clean_line, last_lines
+from octo_ssh.output.text import Lines, clean_line, further_lines, last_lines
 from octo_ssh.output.words import amount, duration, fold, natural, size, span, whom
 
 FOLD_ABOVE = 12
@@ -232,12 +232,15 @@ class Narrator:
 
     def _tell_end(self, event: StepEnded) -> None:
         reason = f"  {clean_line(event.reason)}" if event.reason else ""
-        text = f"  {event.outcome.value:<11}  {whom(event.target)}{self._in_group(event.step)}{reason}"
+        text = f"  {event.outcome.value:<11}  {whom(event.target)}{self._beside_title(event.step)}{reason}"
         self._say(f"{text}  {duration(event.seconds)}", tone_of(event.outcome))
 
-    def _in_group(self, step: str) -> str:
-        """The step's name, where the steps of a group run at once and the last title is another's."""
-        return "" if self._heading == step or self._outline.top(step) == step else f"  {self._outline.name(step)}"
+    def _beside_title(self, step: str) -> str:
+        """The step's name, where steps run at once and the last title is another's."""
+        if self._heading == step:
+            return ""
+        self._heading = ""  # from here on, lines stand below no title
+        return f"  {self._outline.name(step)}"
 
     def _tell_failure(self, event: StepEnded, *, took: str) -> None:
         """Its last lines too, unless they were shown to whoever was asked about it."""
@@ -246,8 +249,9 @@ class Narrator:
         tone = Tone.WARNING if event.ignored else Tone.BAD
         self._say(f"  {outcome:<11}  {whom(event.target)}  {name}: {why(event)}{took}", tone)
         key = event.step, event.target
-        shown = bool(took) and key in self._asked
-        for line in () if shown else last_lines(event.tail, TAIL_LINES):
+        if took and key in self._asked:
+            return
+        for line in (*further_lines(event.reason, TAIL_LINES), *last_lines(event.tail, TAIL_LINES)):
             self._say(f"      │ {line}")
 
     def _tell_output(self, target: str, lines: list[str]) -> None:
@@ -273,7 +277,7 @@ class Narrator:
             targets = self._in_order(names)
             told = f"  {reason}" if reason else ""
             who = f"{amount(len(targets), 'target')}: {fold(targets)}" if len(targets) > 2 else fold(targets)
-            self._say(f"  {outcome.value:<11}  {who}{self._in_group(step)}{told}", tone_of(outcome))
+            self._say(f"  {outcome.value:<11}  {who}{self._beside_title(step)}{told}", tone_of(outcome))
         if total > FOLD_ABOVE:
             self._say(f"               {duration(min(tally.seconds))} to {duration(max(tally.seconds))}", Tone.FAINT)
 

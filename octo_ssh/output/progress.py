@@ -37,7 +37,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.output.narrator import waiting
 from octo_ssh.output.outline import Outline
 from octo_ssh.output.story import run_title
-from octo_ssh.output.text import Lines, clean_line
+from octo_ssh.output.text import Lines, clean_line, first_line
 
 Clock = Callable[[], float]
 
@@ -168,7 +168,7 @@ class Progress:
             self.done += 1
 
     def _failure(self, event: StepEnded) -> str:
-        reason = clean_line(event.reason)
+        reason = first_line(event.reason)
         return f"{self._outline.name(event.step)}: {reason}" if reason else self._outline.name(event.step)
 
 

@@ -12,6 +12,7 @@ from octo_ssh.model.events import (
     RunStarted,
     StepEnded,
 )
+from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.output.outline import Outline
 
@@ -27,6 +28,8 @@ class Story:
     """Failures under ``on_failure: ignore``, or that a person ignored."""
     here: dict[str, StepEnded] = field(default_factory=dict)
     """By step: ends on the controller that were not good and count."""
+    ends: dict[str, StepEnded] = field(default_factory=dict)
+    """By target: the first step that failed there, or of which nobody knows, and that counts."""
     approvals: list[ApprovalGiven] = field(default_factory=list)
     artifacts: list[ArtifactKept] = field(default_factory=list)
 
@@ -51,6 +54,8 @@ class Story:
                 self.ignored.append(event)
             case StepEnded(step, target=target, outcome=outcome) if target == CONTROLLER and not outcome.is_good:
                 self.here[step] = event
+            case StepEnded(target=target, outcome=Outcome.FAILED | Outcome.UNKNOWN):
+                self.ends.setdefault(target, event)
             case ApprovalGiven():
                 self.approvals.append(event)
             case ArtifactKept():

@@ -11,7 +11,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.output.printer import Line, Tone, tone_of
 from octo_ssh.output.story import Story
-from octo_ssh.output.text import clean_line
+from octo_ssh.output.text import clean_line, first_line
 from octo_ssh.output.words import amount, duration, fold, natural, size
 
 WORST_FIRST = (
@@ -60,8 +60,8 @@ def named(names: Iterable[str]) -> str:
 
 
 def why(end: StepEnded) -> str:
-    """What went wrong, with the exit status where the reason does not name it."""
-    reason = clean_line(end.reason)
+    """What went wrong, in one line, with the exit status where the reason does not name it."""
+    reason = first_line(end.reason)
     if end.status is None or "exit status" in reason:
         return reason
     return f"{reason} (exit status {end.status})" if reason else f"exit status {end.status}"
@@ -77,8 +77,15 @@ def approval_line(approval: ApprovalGiven, name: str) -> Line:
 
 def _alike(result: TargetResult, story: Story) -> tuple[Outcome, str, str]:
     """What must be the same for two targets to share a line. Ignored failures have lines of their own."""
-    told = result.outcome in (Outcome.CHANGED, Outcome.UNCHANGED) and result.target in story.ignoring
-    return result.outcome, "" if told else clean_line(result.reason), clean_line(result.release or "")
+    release = clean_line(result.release or "")
+    if result.outcome in (Outcome.CHANGED, Outcome.UNCHANGED) and result.target in story.ignoring:
+        return result.outcome, "", release
+    reason = first_line(result.reason)
+    end = story.ends.get(result.target)
+    if end is not None and (end.outcome, end.reason) == (result.outcome, result.reason):
+        name = story.outline.name(end.step)
+        reason = f"{name}: {reason}" if reason else name
+    return result.outcome, reason, release
 
 
 def _verdict(ended: RunEnded, outcomes: list[Outcome], story: Story) -> str:

@@ -43,6 +43,16 @@ def clean_line(data: bytes | str) -> str:
     return " ".join(clean(data).split())
 
 
+def first_line(data: bytes | str) -> str:
+    """The first line that says something, as ``clean_line`` has it: what a reason comes down to."""
+    return clean_line(clean(data).strip().partition("\n")[0])
+
+
+def further_lines(data: bytes | str, count: int) -> tuple[str, ...]:
+    """The last ``count`` lines of those that follow what ``first_line`` gives."""
+    return tuple(clean(data).strip().split("\n")[1:][-count:])
+
+
 def last_lines(data: bytes, count: int) -> tuple[str, ...]:
     """The last ``count`` lines of what a step printed, clean, without blank lines at the end."""
     lines = clean(data).rstrip().split("\n")
