@@ -57,15 +57,13 @@ class ControllerForecast:
         self.outlook.due.add(step.id)
         return True
 
-    def due(self) -> list[tuple[Step, str, Work]]:
-        """Every step that is due, with its place and what is to be done."""
-        found: list[tuple[Step, str, Work]] = []
-        for step in self._steps:
-            for place in self._places(step):
-                planned = self._planned(step, place) if (step.id, place) in self._due else None
-                if planned is not None and planned.work is not None:
-                    found.append((step, place, planned.work))
-        return found
+    def due(self) -> list[tuple[Step, str]]:
+        """Every step that is due, with its place."""
+        return [(step, place) for step in self._steps for place in self._places(step) if (step.id, place) in self._due]
+
+    def work(self, step: Step, place: str) -> Work | None:
+        """What is to be done of a step that is due."""
+        return self._planned(step, place).work
 
     def planned(self, step: Step, place: str) -> Planned:
         """What comes of a step at a place: CONTROLLER, or a target that was observed."""

@@ -9,11 +9,11 @@ from octo_ssh.config.templates import TemplateProblem, evaluate_late, output_use
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER, CheckStep, GroupStep, RunStep, Step
 from octo_ssh.model.values import Template
-from octo_ssh.model.work import Planned, Work
+from octo_ssh.model.work import Planned
 from octo_ssh.planning.controller import ControllerForecast
 from octo_ssh.planning.inputs import PlanInput, Scene
 from octo_ssh.planning.once import once_target
-from octo_ssh.planning.outputs import Outlook, readings
+from octo_ssh.planning.outputs import Outlook, Reading, readings
 from octo_ssh.planning.target import TargetForecast
 
 Forecast = Mapping[tuple[str, str], Planned]
@@ -50,6 +50,7 @@ class _Attempt:
     controller: ControllerForecast = field(init=False)
     names_of: dict[str, tuple[str, ...]] = field(init=False)
     """Places by step id."""
+    _needed: dict[str, tuple[Reading, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         given = self.scene.given
@@ -135,8 +136,8 @@ class _Attempt:
             return False
         order = self.scene.order
         grown = False
-        for reader, place, work in self._due():
-            for reading in readings(work, self.scene.conditions(reader, place)):
+        for reader, place in self._due():
+            for reading in self._readings(reader, place):
                 giver = steps.get(reading.step)
                 if giver is None or order[giver.id] >= order[reader.id]:
                     continue
@@ -165,10 +166,17 @@ class _Attempt:
         own = place in self.here and place in self.scene.reach[giver.id] and not giver.once
         return {place} if own else set(self.names_of[giver.id])
 
-    def _due(self) -> Iterator[tuple[Step, str, Work]]:
-        for name, each in self.here.items():
-            yield from ((step, name, work) for step, work in each.due())
-        yield from self.controller.due()
+    def _readings(self, reader: Step, place: str) -> tuple[Reading, ...]:
+        """The outputs that a due step needs: its texts and its scripts tell, which are the same everywhere."""
+        if reader.id not in self._needed:
+            work = self.controller.work(reader, place) if reader.on_controller else self.here[place].work(reader)
+            if work is None:
+                return ()
+            self._needed[reader.id] = readings(work, self.scene.conditions(reader, place))
+        return self._needed[reader.id]
+
+    def _due(self) -> list[tuple[Step, str]]:
+        return [*((step, name) for name, each in self.here.items() for step in each.due()), *self.controller.due()]
 
     def _is_ruled_out(self, step: Step, place: str) -> bool:
         for condition in self.scene.conditions(step, place):

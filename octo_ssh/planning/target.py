@@ -102,14 +102,13 @@ class TargetForecast:
         self.outlook.due.add(step.id)
         return True
 
-    def due(self) -> list[tuple[Step, Work]]:
-        """Every step that is due here, with what is to be done."""
-        found: list[tuple[Step, Work]] = []
-        for step in self._alive():
-            planned = self._planned(step) if step.id in self._due else None
-            if planned is not None and planned.work is not None:
-                found.append((step, planned.work))
-        return found
+    def due(self) -> list[Step]:
+        """Every step that is due here."""
+        return [step for step in self._alive() if step.id in self._due]
+
+    def work(self, step: Step) -> Work | None:
+        """What is to be done of a step that is due here."""
+        return self._planned(step).work
 
     def is_busy_within(self, group: Step) -> bool:
         """A step of the group changes this target."""
