@@ -42,20 +42,26 @@ class Person:
 
     async def choose(self, question: str, choices: Sequence[str]) -> str:
         """One of ``choices``, said as a word or its first letters; asked again until it is one. Ctrl-D: the last."""
-        menu = f"{question} {_menu(choices)}"
-        complaint = ""
+        menu = _menu(choices)
+        asked = f"{question} {menu}"
         async with self._turn:
             with self._aside():
-                while (said := await self._answer(f"{complaint}{menu}", echo=True)) is not None:
+                while (said := await self._answer(asked, echo=True)) is not None:
                     typed = " ".join(said.reveal().split()).casefold()
                     if len(meant := _meant(typed, choices)) == 1:
                         return meant[0]
-                    complaint = f"'{typed}' is none of them. " if typed else ""
+                    asked = f"'{typed}' is none of them. {menu}" if typed else menu
         return choices[-1]
 
     async def _answer(self, question: str, *, echo: bool) -> Secret | None:
-        with self._asking(question, echo=echo) as terminal:
-            return _answer(await _line(terminal))
+        typed = b""
+        try:
+            with self._asking(question, echo=echo) as terminal:
+                typed = await _line(terminal)
+        finally:
+            if not (echo and typed.endswith(b"\n")):  # unseen, Ctrl-D or Ctrl-C: the question's line is still open
+                self._terminal.side.write("\n")
+        return _answer(typed)
 
     def _aside(self) -> AbstractContextManager[None]:
         return self._stage.paused() if self._stage else contextlib.nullcontext()
@@ -76,8 +82,6 @@ class Person:
                 yield terminal
             finally:
                 termios.tcsetattr(terminal, termios.TCSADRAIN, before)
-                if not echo:
-                    self._terminal.side.write("\n")
         finally:
             os.close(terminal)
 
