@@ -70,7 +70,7 @@ class Approvals:
         """What is to be done about a failed step. Only where somebody can be asked."""
         assert self.person is not None
         why = end.reason.split("\n")[0]  # the rest was shown with the failure
-        question = f"{name} failed on {start.target}: {why}"
+        question = f"{name} failed on {start.target}: {why}. What now?"
         return Choice(await self.person.choose(question, [choice.value for choice in Choice]))
 
 

@@ -70,7 +70,7 @@ def totals(plan: RunPlan) -> str:
         parts.append(f"{len(plan.unreachable):,} unreachable")
     lacking = [work.lacking_bytes for work in _packages(plan) if work.lacking_bytes]
     if lacking:
-        parts.append(f"at most {size(sum(lacking))} to send")
+        parts.append(f"at most {size(sum(lacking))} of files to send")
     return f"plan: {', '.join(parts)}"
 
 

@@ -183,7 +183,7 @@ GUIDED = """
 - {name: After, run: touch ~/after}
 - {name: Mourn, when: failure, run: touch ~/mourned}
 """
-QUESTION = "Try failed on web-1: exit status 1 [r]etry, [i]gnore, [l]eave out, [s]top: "
+QUESTION = "Try failed on web-1: exit status 1. What now? [r]etry, [i]gnore, [l]eave out, [s]top: "
 
 
 def broken(farm: Farm, steps: str = GUIDED, **top: Any) -> None:

@@ -102,7 +102,7 @@ async def test_of_a_long_reason_the_question_holds_the_first_line() -> None:
     person = Yes(choice="stop")
     end = StepEnd(Outcome.FAILED, "shop did not start\nport is taken\nbye")
     await Approvals.of(PLAN, ApplyOptions(person=person)).decide(Start("go", "web-1"), end, name="Go")
-    assert person.asked == ["Go failed on web-1: shop did not start"]
+    assert person.asked == ["Go failed on web-1: shop did not start. What now?"]
 
 
 async def test_a_failure_is_put_to_the_person_with_its_reason() -> None:
@@ -110,4 +110,4 @@ async def test_a_failure_is_put_to_the_person_with_its_reason() -> None:
     approvals = Approvals.of(PLAN, ApplyOptions(person=person))
     choice = await approvals.decide(Start("go", "web-1"), StepEnd(Outcome.FAILED, "exit status 1"), name="Go")
     assert choice is Choice.LEAVE_OUT
-    assert person.asked == ["Go failed on web-1: exit status 1"]
+    assert person.asked == ["Go failed on web-1: exit status 1. What now?"]

@@ -31,7 +31,7 @@ def test_targets_that_are_alike_share_a_line() -> None:
         "               then activate",
         "  unchanged    web-020  release 1.4.2 is current",
         "",
-        "plan: 19 targets to change, 1 unchanged, at most 13.3 kB to send",
+        "plan: 19 targets to change, 1 unchanged, at most 13.3 kB of files to send",
     ]
 
 
