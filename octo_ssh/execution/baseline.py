@@ -7,6 +7,7 @@ the next apply sees.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from octo_ssh.model.observed import (
@@ -25,6 +26,16 @@ def decided(baseline: Baseline, release: str | None, steps: tuple[str, ...]) -> 
     key = release or ""
     left = baseline.due.get(key, ())
     return _with_due(baseline, key, (*left, *(step for step in steps if step not in left)))
+
+
+def of_steps(baseline: Baseline, known: Collection[str]) -> Baseline:
+    """Without what is due and owed of steps that the plan has no more: nobody could settle it."""
+    due = {release: tuple(step for step in steps if step in known) for release, steps in baseline.due.items()}
+    return replace(
+        baseline,
+        due={release: steps for release, steps in due.items() if steps},
+        owed=tuple(debt for debt in baseline.owed if debt.step in known),
+    )
 
 
 def settled(baseline: Baseline, step: str) -> Baseline:

@@ -76,6 +76,8 @@ class RunContext:
     approve: Approve
     run_outcome: Callable[[], str]
     """``success`` or ``failure``, as it stands: exported as OCTO_RUN_OUTCOME."""
+    went_back: set[str] = field(default_factory=set)
+    """Targets on which a package went back: such a run is never a success, whatever came of it later."""
     interruption: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by the first signal."""
 

@@ -196,6 +196,7 @@ class Deployment:
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
+        self.context.went_back.add(self.hold.name)
         old = self.work.previous
         activation = {} if old is None else self._activation(self.work.returning)
         release = self.hold.observed.baseline.release

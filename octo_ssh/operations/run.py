@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from octo_ssh.config.masking import masked_text
-from octo_ssh.errors import ConnectionLost, ExitCode, Refused, TargetError
+from octo_ssh.errors import ConnectionLost, ExitCode, Refused, TargetError, combine
 from octo_ssh.execution.context import RunContext, RunIdentity, StepEnd
 from octo_ssh.execution.coordinator import Coordinator
 from octo_ssh.execution.engine import Engine
@@ -87,6 +87,8 @@ class Run:
         interrupted = bool(interrupts.came)
         ends = self._results()
         code = exit_code(ends, interrupted=interrupted)
+        if self.context is not None and self.context.went_back:  # also where a failure is ignored (SPEC section 5)
+            code = combine((code, ExitCode.FAILED))
         seconds = asyncio.get_running_loop().time() - began
         # what was typed may hold a secret: --var token=…
         known = self.prepared.loaded.secrets.known() if self.prepared is not None else ()

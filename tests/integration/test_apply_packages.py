@@ -400,3 +400,13 @@ def test_two_projects_live_side_by_side_on_one_target(farm: Farm) -> None:
     assert farm.current() == "1.0"
     heads = [line["prev"] for line in farm.journal()]
     assert len(set(heads)) == len(heads)
+
+
+def test_a_run_that_went_back_is_no_success_though_the_failure_is_ignored(farm: Farm) -> None:
+    steps = ACTIVE + "  on_failure: ignore\n- {name: After, run: echo on}\n"
+    assert _release(farm, "1.0", {"healthy": ""}, steps=steps).code == 0
+    told = _release(farm, "1.1", {"sick": ""}, steps=steps)
+    assert (told.code, farm.current()) == (1, "1.0")
+    assert told.ends == {"web-1": "changed"}
+    assert told.outcome("after") == {"web-1": "changed"}
+    assert told.all("step_ended")[0]["ignored"]

@@ -135,3 +135,10 @@ def test_a_check_whose_failure_is_ignored_need_not_be_asked_again() -> None:
     failed = baseline.check_ended(baseline.decided(Baseline(), "1", ("smoke",)), step="smoke", passed=False)
     after = baseline.failure_ignored(failed, step="smoke", digest="", release="1", run="r1")
     assert (after.failed_checks, after.passed_checks, after.due) == (frozenset(), frozenset({"smoke"}), {})
+
+
+def test_what_steps_owe_that_are_gone_from_the_plan_is_forgotten() -> None:
+    gone = Owed("gone", "", "1.0", "on_change")
+    before = Baseline(owed=(DEBT, gone), due={"1.0": ("deploy", "gone"), "0.9": ("gone",)})
+    after = baseline.of_steps(before, {DEBT.step, "deploy"})
+    assert (after.owed, after.due) == ((DEBT,), {"1.0": ("deploy",)})
