@@ -53,7 +53,7 @@ async def apply(
             emit(event)
 
         tell(RunStarted(identity.run, identity.project, identity.release, identity.environment, selection.targets))
-        async with Fleet(make_connector(loaded.inventory, loaded.secrets.reveal), tell) as fleet:
+        async with Fleet(make_connector(loaded.inventory, loaded.secrets.reveal), tell, loaded.inventory.path) as fleet:
             run = Run(
                 identity=identity,
                 options=options,

@@ -14,6 +14,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.values import Secret, SecretRef
 from octo_ssh.operations.together import together
 from octo_ssh.output.summary import named
+from octo_ssh.transport.host_policy import review
 from octo_ssh.transport.session import Connector, Session
 
 R = TypeVar("R")
@@ -27,6 +28,8 @@ class Fleet:
 
     connector: Connector
     emit: Emit
+    inventory: str
+    """Its path, for the command that reviews host keys."""
     sessions: dict[str, Session] = field(default_factory=dict)
     unreachable: dict[str, Unreachable] = field(default_factory=dict)
 
@@ -64,9 +67,9 @@ class Fleet:
         unknown = [name for name in bad if name not in changed]
         told = [f"the host {_keys(unknown)} not trusted yet"] if unknown else []
         told += [f"the host {_keys(changed)} NOT WHAT WAS TRUSTED BEFORE"] if changed else []
-        names = f" {' '.join(sorted(bad))}" if len(bad) <= 5 else ""
+        command = review(self.inventory, *(sorted(bad) if len(bad) <= 5 else ()))
         care = "\nsay yes only when you know why they changed" if changed else ""
-        hint = f"nothing was changed; review the keys with: octo-ssh trust{names}{care}"
+        hint = f"nothing was changed; review the keys with: {command}{care}"
         raise Refused("; ".join(told), hint=hint)
 
     async def each(

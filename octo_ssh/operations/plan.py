@@ -19,6 +19,6 @@ async def plan(
 ) -> RunPlan:
     """The very plan that ``apply`` would execute now. Raises OctoError."""
     loaded, options, selection = await read(request, surroundings, person)
-    async with Fleet(make_connector(loaded.inventory, loaded.secrets.reveal), emit) as fleet:
+    async with Fleet(make_connector(loaded.inventory, loaded.secrets.reveal), emit, loaded.inventory.path) as fleet:
         prepared = await survey(loaded, options, selection, fleet, surroundings, emit)
         return prepared.decide()

@@ -71,7 +71,7 @@ async def visit(
 ) -> Mapping[str, R | TargetError]:
     """Do one thing on every target, each as soon as it is connected; its answer or what went wrong, by name."""
     places = asyncio.Semaphore(at_once)
-    async with Fleet(make_connector(roster.inventory, roster.secrets.reveal), emit) as fleet:
+    async with Fleet(make_connector(roster.inventory, roster.secrets.reveal), emit, roster.inventory.path) as fleet:
 
         async def one(target: Target) -> R | TargetError:
             async with places:

@@ -5,6 +5,8 @@ Nothing is ever accepted by itself (SPEC section 3).
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 
 from octo_ssh.errors import HostKeyRefused
@@ -22,6 +24,16 @@ ALGORITHMS: dict[str, tuple[str, ...]] = {
 _CERTIFICATE = "-cert-v01@openssh.com"
 
 
+INVENTORY = "inventory.yaml"
+"""Where commands look for the inventory when nobody says where it is."""
+
+
+def review(inventory: str, *names: str) -> str:
+    """The command that shows the keys of these targets, to be typed where this one was."""
+    where = () if os.path.normpath(inventory) == INVENTORY else ("-i", inventory)
+    return shlex.join(("octo-ssh", "trust", *names, *where))
+
+
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
     """What is trusted for one machine."""
@@ -30,11 +42,14 @@ class HostPolicy:
     known: Known
     bare: Known
     """For a port that is not 22: what is said of the host without its port, which counts when nothing else is said."""
+    inventory: str = INVENTORY
+    """The path of the inventory, for the command that reviews the key."""
 
     @classmethod
-    def of(cls, endpoint: Endpoint, hosts: KnownHosts) -> HostPolicy:
+    def of(cls, endpoint: Endpoint, hosts: KnownHosts, inventory: str = INVENTORY) -> HostPolicy:
         ported = endpoint.host_key_alias is None and endpoint.port != 22
-        return cls(endpoint, hosts.lookup(endpoint.known_as), hosts.lookup(endpoint.host) if ported else Known())
+        bare = hosts.lookup(endpoint.host) if ported else Known()
+        return cls(endpoint, hosts.lookup(endpoint.known_as), bare, inventory)
 
     @property
     def plain_algorithms(self) -> tuple[str, ...]:
@@ -110,7 +125,7 @@ class HostPolicy:
         return (*self.known.revoked, *self.bare.revoked)
 
     def _review(self) -> str:
-        return f"octo-ssh trust {self.endpoint.name}"
+        return review(self.inventory, self.endpoint.name)
 
     def _is_wanted(self, blob: bytes) -> bool:
         return self.endpoint.host_key is None or fingerprint(blob) == self.endpoint.host_key

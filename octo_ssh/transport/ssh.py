@@ -44,7 +44,7 @@ class SshConnector:
         questions = Questions(prompter)
         ramp = Ramp(per_destination=options.logins_per_destination, handshakes=options.logins)
         hosts = read_known_hosts(inventory.known_hosts)
-        self._logins = Logins(hosts, options, ramp, KeyStore(questions, secrets), questions)
+        self._logins = Logins(hosts, options, ramp, KeyStore(questions, secrets), questions, inventory.path)
         self._jumps: dict[Endpoint, asyncio.Task[Link]] = {}
         self._sessions: set[SshSession] = set()
         self._connecting = 0

@@ -58,6 +58,8 @@ class Logins:
     ramp: Ramp
     keys: KeyStore
     questions: Questions
+    inventory: str
+    """Its path, for the command that reviews a host key."""
 
     async def log_in(self, endpoint: Endpoint, via: Link | None) -> Link:
         """A logged in connection, over ``via`` where there is one. Raises Unreachable or HostKeyRefused.
@@ -90,7 +92,7 @@ class Logins:
             await asyncio.sleep(pause_s)
 
     def policy(self, endpoint: Endpoint) -> HostPolicy:
-        return HostPolicy.of(endpoint, self.known_hosts)
+        return HostPolicy.of(endpoint, self.known_hosts, self.inventory)
 
     async def _attempt(self, endpoint: Endpoint, via: Link | None, algorithms: tuple[str, ...]) -> Link:
         clock = PhaseClock(self.options.authenticate_s)

@@ -163,3 +163,12 @@ def test_two_names_for_one_machine_are_refused(farm: Farm) -> None:
     assert told.code == 5
     assert "web-1 and web-2 are one machine" in told.stderr
     assert not _touched(farm)
+
+
+def test_the_line_that_reviews_a_key_names_the_inventory_where_it_is_not_found_by_itself(farm: Farm) -> None:
+    farm.write_plan(TOUCH, packages="")
+    (farm.folder / "known_hosts").write_text("")
+    (farm.folder / "inventory.yaml").rename(farm.folder / "hosts.yaml")
+    told = farm.apply("-i", "hosts.yaml")
+    assert told.code == 5
+    assert "octo-ssh trust web-1 web-2 -i hosts.yaml" in told.stderr
