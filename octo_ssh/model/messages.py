@@ -71,7 +71,7 @@ class Artifact:
     path: str
     """On the target; a relative one is relative to the script's folder."""
     name: str
-    """Fit to be the name of a file, not unique."""
+    """As it was said, or the last part of the path: to be masked, and made fit for a file afterwards. Not unique."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +167,9 @@ class MessageReader:
                 if isinstance(value, Secret):
                     self._count_secret(size, f"output {name} is dropped")
                 self._sizes[name] = size
-            case Artifact(name=name):
+            case Artifact():
                 if self._artifacts >= MAX_ARTIFACTS:
-                    raise _Refused(f"artifact {name} is dropped: a script may keep {MAX_ARTIFACTS}")
+                    raise _Refused(f"an artifact is dropped: a script may keep {MAX_ARTIFACTS}")
                 self._artifacts += 1
             case Hide(value):
                 self._count_secret(len(value.reveal().encode()), "a text is not masked")
@@ -261,9 +261,7 @@ def _artifact(path: str, name: str) -> Artifact:
     """Raises ValueError for a path that no file has."""
     if not path or "\0" in path or len(path.encode()) > _MAX_PATH_BYTES:
         raise ValueError("no path")
-    wanted = name or path.rstrip("/").rpartition("/")[2]
-    safe = "".join(char if char.isprintable() and char not in "/\\:" else "_" for char in wanted).strip(" .")
-    return Artifact(path, safe[-MAX_NAME_CHARS:] or "artifact")
+    return Artifact(path, name or path.rstrip("/").rpartition("/")[2])
 
 
 def sentence(text: str) -> str:
