@@ -42,6 +42,10 @@ def baseline_text(baseline: Baseline) -> bytes:
                     "manifest": package.manifest_sha256,
                     "fingerprint": package.fingerprint,
                     "history": list(package.history),
+                    "user": package.user,
+                    "owner": package.owner,
+                    "owners": dict(package.owners),
+                    "shared": list(package.shared),
                 }
                 for name, package in baseline.packages.items()
             },
@@ -138,6 +142,10 @@ def _package(data: Mapping[str, Any]) -> PackageBaseline:
         manifest_sha256=_text(data["manifest"]),
         fingerprint=_text(data["fingerprint"]),
         history=_texts(data["history"]),
+        user=_text(data.get("user", "")),
+        owner=_text(data.get("owner", "")),
+        owners=_each(data.get("owners", {}), _text),
+        shared=_texts(data.get("shared", [])),
     )
 
 
@@ -146,11 +154,12 @@ def _file(data: Mapping[str, Any]) -> FileBaseline:
     if not isinstance(present, bool) or not isinstance(mode, int):
         raise ValueError("a file of the baseline is damaged")
     texts = {name: _text(data[name]) for name in ("path", "sha256", "owner", "group")}
-    return FileBaseline(present=present, mode=mode, **texts)
+    return FileBaseline(present=present, mode=mode, user=_text(data.get("user", "")), **texts)
 
 
 def _service(data: Mapping[str, Any]) -> ServiceBaseline:
-    return ServiceBaseline(*(_text(data[name]) for name in ("service", "active", "enabled")))
+    known = (_text(data[name]) for name in ("service", "active", "enabled"))
+    return ServiceBaseline(*known, unit_sha256=_text(data.get("unit_sha256", "")))
 
 
 def _outputs(data: Mapping[str, Any]) -> StepOutputs:

@@ -195,6 +195,15 @@ class ServiceSeen:
     """``ActiveState``: ``active``, ``inactive``, ``failed``, ``activating``, …"""
     enabled: str = ""
     """``UnitFileState``: ``enabled``, ``disabled``, ``static``, …; empty where there is none."""
+    unit_sha256: str = ""
+    """Of the paths and contents of the unit's file and drop-ins; empty where they may not be read, or were not asked
+    for."""
+    dropins: tuple[str, ...] = ()
+    """Paths of drop-in files."""
+    main_pid: int = 0
+    """0: no process."""
+    runs_in: tuple[str, ...] = ()
+    """Where its main process was started from: its working folder and its program; empty where that may not be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,14 @@ class PackageBaseline:
     fingerprint: str
     history: tuple[str, ...] = ()
     """Release folders that were current and good before ``folder``, latest first."""
+    user: str = ""
+    """As whom it is looked at: the user of ``become``; empty: the login."""
+    owner: str = ""
+    """``uid:gid`` of the release folder; empty: not recorded, and then owners are not compared."""
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Entries that belong to somebody else: ``uid:gid`` by path, MAX_OWNERS at most."""
+    shared: tuple[str, ...] = ()
+    """Shared paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +263,11 @@ class FileBaseline:
     mode: int = 0
     owner: str = ""
     group: str = ""
+    user: str = ""
+    """As whom it is looked at: the user of ``become``; empty: the login."""
+
+
+MAX_OWNERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +277,8 @@ class ServiceBaseline:
     service: str
     active: str = ""
     enabled: str = ""
+    unit_sha256: str = ""
+    """Of the unit's own file and its drop-ins, as systemd names them; empty: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
