@@ -158,8 +158,8 @@ def _file(data: Mapping[str, Any]) -> FileBaseline:
 
 
 def _service(data: Mapping[str, Any]) -> ServiceBaseline:
-    known = (_text(data[name]) for name in ("service", "active", "enabled"))
-    return ServiceBaseline(*known, unit_sha256=_text(data.get("unit_sha256", "")))
+    service, active, enabled = (_text(data[name]) for name in ("service", "active", "enabled"))
+    return ServiceBaseline(service, active, enabled, unit_sha256=_text(data.get("unit_sha256", "")))
 
 
 def _outputs(data: Mapping[str, Any]) -> StepOutputs:

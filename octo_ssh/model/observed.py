@@ -99,6 +99,8 @@ class Tree:
     entries: Mapping[str, Entry]
     unreadable: frozenset[str] = frozenset()
     """Paths that could be listed but not read: unknown, never absent."""
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """``uid:gid`` by path, the folder itself under ``.``; empty where not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
