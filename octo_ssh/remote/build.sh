@@ -33,10 +33,14 @@ o_built=0
 # A tool in a pipe failed: remember it, and what it said.
 broke() { : >"$o_scratch/broke"; }
 
-# Fails with what the tools of a pipe said.
+# Fails with what the tools of a pipe said. On a full disk there was no room even for that.
 unbroken() {
 	[ -e "$o_scratch/broke" ] || return 0
-	fail "$1: $(cat "$o_scratch"/*.said 2>/dev/null | head -c 4000)"
+	o_said=$(cat "$o_scratch"/*.said 2>/dev/null | head -c 4000)
+	[ -n "$o_said" ] || o_said=$(disk "$o_to" | while read -r o_free o_block o_nodes; do
+		echo "no reason could be told; $((o_free * o_block)) bytes are free there"
+	done)
+	fail "$1: $o_said"
 }
 
 # A tar into the release. busybox's tar applies the umask to what the archive says; nobody else can enter $o_part yet.

@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE, run
 
@@ -29,6 +29,7 @@ from octo_ssh.remote.receive import Received, receive
 from octo_ssh.remote.switch import switch
 
 from .conftest import Machine
+from .logins import needs_root
 from .releases import File, Folder, Item, Link, Release, manifest_of, release_of
 
 PLAIN: dict[str, Item] = {
@@ -305,6 +306,26 @@ async def test_a_broken_archive_fails_with_the_tools_words_and_leaves_no_rubble(
     release = release_of(PLAIN, machine.home, extra=b"this is no tar archive" * 100)
     await send(machine, release)
     with pytest.raises(RemoteError, match=r"cannot be unpacked.*tar"):
+        await lay_out(machine, "1.0", release)
+    assert os.listdir(machine.to / "releases") == []
+
+
+@pytest.fixture
+def small_disk(machine: Machine) -> Iterator[None]:
+    """The package's place is a file system of 256 KiB, where one may be mounted."""
+    machine.to.mkdir(parents=True)
+    if run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", machine.to], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield
+    run(["umount", machine.to], check=True)
+
+
+@needs_root
+@pytest.mark.usefixtures("small_disk")
+async def test_a_full_disk_has_a_reason_and_leaves_no_rubble(machine: Machine) -> None:
+    release = release_of({"big": File(os.urandom(1_000_000))}, machine.home)
+    await send(machine, release)
+    with pytest.raises(RemoteError, match=r"cannot be unpacked.*: .*(No space left|bytes are free there)"):
         await lay_out(machine, "1.0", release)
     assert os.listdir(machine.to / "releases") == []
 
