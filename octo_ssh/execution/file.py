@@ -115,7 +115,8 @@ class FilePlacement:
 
     async def _succeeded(self, seen: FileSeen, *, changed: bool, ran: bool) -> StepEnd:
         present = seen.kind is FileKind.FILE
-        state = FileBaseline(seen.path, present, seen.sha256, seen.mode, seen.owner, seen.group)
+        user = self.hold.remembered_user(self.work.sudo_user)
+        state = FileBaseline(seen.path, present, seen.sha256, seen.mode, seen.owner, seen.group, user)
         outcome = Outcome.CHANGED if changed or ran else Outcome.UNCHANGED
         change = partial(baseline.file_succeeded, step=self.step.id, state=state)
         await self._tell("step ended", change, outcome=outcome)

@@ -186,6 +186,8 @@ class Deployment:
                 folder=work.folder,
                 manifest_sha256=work.manifest.sha256,
                 fingerprint=pruned.fingerprint,
+                user=self.hold.remembered_user(work.sudo_user),
+                shared=work.shared,
             ),
             keep=work.keep,
             outputs=to_remember(self.said, self._release, self.context.identity.run),

@@ -48,13 +48,23 @@ class ServiceChange:
             partial(
                 baseline.service_succeeded,
                 step=self.step.id,
-                state=ServiceBaseline(unit, after.active if work.state else "", after.enabled if work.enabled else ""),
+                state=_remembered(work, unit, after),
                 digest=work.digest,
                 release=self.context.identity.release,
                 run=self.context.identity.run,
             ),
         )
         return StepEnd(outcome, _said(unit, before, after, restarted=restart and after.active == "active"))
+
+
+def _remembered(work: ServiceWork, unit: str, seen: ServiceSeen) -> ServiceBaseline:
+    """What the step says of the unit, and its files, whoever wrote them."""
+    return ServiceBaseline(
+        unit,
+        active=seen.active if work.state is not None else "",
+        enabled=seen.enabled if work.enabled is not None else "",
+        unit_sha256=seen.unit_sha256,
+    )
 
 
 def _said(unit: str, before: ServiceSeen, after: ServiceSeen, *, restarted: bool) -> str:
