@@ -26,6 +26,8 @@ START_TIMEOUT_S = 30.0
 CLOSING_TIMEOUT_S = 10.0
 """How long a cancelled program may take to end what it started."""
 
+_KILLED = frozenset((128 + 1, 128 + 9, 128 + 15))
+"""What a login shell or sudo around it says of a shell that was ended by a signal: the machine goes down, perhaps."""
 _PIECE_BYTES = 256 * 1024
 _STDERR_BYTES = 64 * 1024
 _LAST_WORDS_TIMEOUT_S = 2.0
@@ -250,6 +252,8 @@ class _Conversation(Generic[R]):
                 f"{self._target}: `{wire.EXEC_REQUEST}` ended with status {status}, no shell answered"
                 f"{self._last_words()}"
             )
+        if status in _KILLED:  # nothing of what came of it was seen, as when nothing had stood around the shell
+            return ConnectionLost(f"{self._target}: {name} was killed, status {status}{self._last_words()}")
         return RemoteError(f"{self._target}: {name} stopped in the middle, status {status}{self._last_words()}")
 
     def _last_words(self) -> str:

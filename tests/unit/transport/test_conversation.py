@@ -80,6 +80,15 @@ async def test_a_shell_that_is_killed_is_a_lost_connection(session: LocalSession
         await session.act(acting("kill -9 $$"))
 
 
+@pytest.mark.parametrize("signal", ["HUP", "TERM", "KILL"])
+async def test_a_shell_that_is_killed_within_another_is_lost_too(tmp_path: Path, signal: str) -> None:
+    login = tmp_path / "login"
+    login.write_text("#!/bin/sh\nsh -s\nexit $?\n")
+    login.chmod(0o755)
+    with pytest.raises(ConnectionLost, match=r"web-01: the test was killed, status 1[234][379]"):
+        await LocalSession("web-01", shell=(str(login),)).act(acting(f"kill -{signal} $$"))
+
+
 async def test_a_program_that_stops_in_the_middle_is_told_with_its_last_words(session: LocalSession) -> None:
     with pytest.raises(RemoteError, match=r"stopped in the middle, status 3: disk on fire"):
         await session.act(acting("echo 'disk on fire' >&2; exit 3"))
