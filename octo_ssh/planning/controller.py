@@ -13,6 +13,7 @@ from octo_ssh.config.templates import TemplateProblem, render_word
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER, ApproveStep, CheckStep, GroupStep, RunStep, Step
 from octo_ssh.model.work import ApproveWork, Planned, Work
+from octo_ssh.planning.dueness import left_over
 from octo_ssh.planning.finish import finished
 from octo_ssh.planning.inputs import Scene
 from octo_ssh.planning.outputs import Outlook
@@ -95,7 +96,10 @@ class ControllerForecast:
             return "a plan without packages: always runs"
         if place != CONTROLLER:
             rolling = next(group for group in self.scene.path[step.id] if _rolls(group))
-            return "its group changes this target" if self.here[place].is_busy_within(rolling) else None
+            if self.here[place].is_busy_within(rolling):
+                return "its group changes this target"
+            # It drained the target, say, and the step that undrains it failed.
+            return left_over(step, self.here[place].observed.baseline, self.scene.release)
         changing = [name for name, each in self.here.items() if each.changes]
         more = f" and {len(changing) - NAMED} more" if len(changing) > NAMED else ""
         return f"this run changes {', '.join(changing[:NAMED])}{more}" if changing else None

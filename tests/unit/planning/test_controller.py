@@ -129,6 +129,17 @@ def test_in_a_rolling_group_it_runs_for_each_target_whose_group_changes_it() -> 
     assert script_of(found).env["OCTO_TARGET"] == "web-2"
 
 
+def test_in_a_rolling_group_it_runs_where_an_earlier_run_left_it_over() -> None:
+    undrain = here("undrain", when=When.ALWAYS)
+    made = case(group("roll", here("drain"), file(), undrain, rolling=Rolling()))
+    left = Baseline(due={"1.4.2": ("undrain",)})
+    made.seen["web-2"] = observed("web-2", files={"unit": file_seen()}, baseline=left)
+    assert not made.of("undrain", "web-1").due
+    assert not made.of("drain", "web-2").due
+    found = made.of("undrain", "web-2")
+    assert (found.due, found.reason) == (True, "left over from a run that did not finish")
+
+
 def test_for_a_target_that_cannot_be_reached_it_does_nothing() -> None:
     made = case(group("roll", here("drain"), file(), rolling=Rolling()))
     del made.seen["web-2"]
