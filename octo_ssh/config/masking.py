@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 
-from octo_ssh.config.secret_forms import MIN_FORM_BYTES, QUOTES, base64_forms_of, forms_of, unquoted_forms_of
+from octo_ssh.config.secret_forms import (
+    MIN_FORM_BYTES,
+    MIN_PART_BYTES,
+    QUOTES,
+    base64_forms_of,
+    forms_of,
+    unquoted_forms_of,
+)
 from octo_ssh.model.values import Secret
 
 MASK = b"***"
@@ -47,8 +54,14 @@ class Masker:
         return self._advance(data, views, min(view.place(forms.first_open(view.data)) for forms, view in views))
 
     def flush(self) -> bytes:
-        """What was held back; the stream has ended, and the masker may be used for another."""
-        return self._advance(self._held, self._views(self._held), len(self._held))
+        """What was held back; the stream has ended, and the masker may be used for another.
+
+        What could be the beginning of a secret, and long enough to tell much of it, is hidden: it may have been cut.
+        """
+        views = self._views(self._held)
+        cut = ((view, forms.first_open(view.data)) for forms, view in views)
+        spans = [(view.place(at), len(self._held)) for view, at in cut if len(view.data) - at >= MIN_PART_BYTES]
+        return self._advance(self._held, views, len(self._held), spans)
 
     def renewed(self, secrets: Iterable[Secret]) -> Masker:
         """One that goes on with the same stream and hides these, whatever of them is not shown yet."""
@@ -62,9 +75,11 @@ class Masker:
         partial = ((self._literal, _View(data, _UNSEEN)), (self._wrapped, _View(data, _BREAK)))
         return [*views, *((forms, view) for forms, view in partial if view.lacks_some)]
 
-    def _advance(self, data: bytes, views: list[tuple[_Forms, _View]], end: int) -> bytes:
-        """Give out ``data[:end]``, in which every occurrence that starts is complete."""
-        spans = sorted(span for forms, view in views for span in view.spans(forms))
+    def _advance(
+        self, data: bytes, views: list[tuple[_Forms, _View]], end: int, more: Iterable[tuple[int, int]] = ()
+    ) -> bytes:
+        """Give out ``data[:end]``, in which every occurrence that starts is complete. ``more``: what else is hidden."""
+        spans = sorted(chain(more, *(view.spans(forms) for forms, view in views)))
         shown: list[bytes] = []
         done = self._masked
         for start, stop in spans:

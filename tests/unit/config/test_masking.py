@@ -153,6 +153,27 @@ def test_only_a_possible_beginning_is_held_back() -> None:
     assert masker.feed(b"2") == b"2"
 
 
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b"it is correct-horse-bat", b"it is ***"),
+        (b"it is correct-hor", b"it is ***"),
+        (b"it is correct-", b"it is ***"),
+        (b"it is correct", b"it is correct"),
+        (b"it is correct-horse!", b"it is correct-horse!"),
+        (base64.b64encode(b"user:correct-horse-battery")[:-12], b"dXNlcjp***"),
+        (b"'correct'-'horse", b"'***"),
+        (b"corr\x1b[1mect-horse\x1b[", b"***"),
+        (b"correct-horse-battery-staple correct-horse", b"*** ***"),
+    ],
+)
+def test_at_the_end_a_long_beginning_of_a_secret_is_hidden(data: bytes, shown: bytes) -> None:
+    for size in (1, 5, 100):
+        masker = Masker([Secret("correct-horse-battery-staple")])
+        fed = b"".join(masker.feed(data[at : at + size]) for at in range(0, len(data), size))
+        assert fed + masker.flush() == shown
+
+
 def test_a_mask_is_shown_as_soon_as_it_is_certain() -> None:
     masker = Masker([Secret("abab")])
     assert masker.feed(b"abab") == b"***"
@@ -164,9 +185,12 @@ def test_a_mask_is_shown_as_soon_as_it_is_certain() -> None:
 UNSEEN = rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][a-z]*\x07|\x1b[ -/]*[0-Z\\^-~]|[\x00-\x08]"
 
 
+BREAK = rb"(?<=[A-Za-z0-9+/_-])(?:\r?\n[ \t]*|\r\Z)"
+
+
 def reference(data: bytes, secrets: list[str]) -> bytes:
     """Every occurrence of every form, the slow way; base64 also with line breaks after any character, everything with
-    control sequences there, or with quotes.
+    control sequences there, or with quotes; and at the end, the beginning of one.
     """
     spans = [
         (start, start + len(form))
@@ -184,6 +208,15 @@ def reference(data: bytes, secrets: list[str]) -> bytes:
     for form in (form for text in secrets for form in unquoted_forms_of(Secret(text))):
         quoted = (QUOTES.pattern[:-1] + b"*").join(re.escape(form[at : at + 1]) for at in range(len(form)))
         spans += [found.span(1) for found in re.finditer(b"(?=(" + quoted + b"))", data)]
+    for kind, unseen in ((forms_of, None), (forms_of, UNSEEN), (base64_forms_of, BREAK), (unquoted_forms_of, QUOTES)):
+        forms = {form for text in secrets for form in kind(Secret(text))}
+        gone = [found.span() for found in re.finditer(unseen, data)] if unseen else []
+        places = [at for at in range(len(data)) if not any(start <= at < end for start, end in gone)]
+        view = bytes(data[at] for at in places)
+        starts = [
+            at for at in range(len(view) - 7) if any(form.startswith(view[at:]) and form != view[at:] for form in forms)
+        ]
+        spans += [(places[at], len(data)) for at in starts[:1]]
     spans.sort()
     shown, done = b"", 0
     for start, end in spans:
