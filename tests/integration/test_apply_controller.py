@@ -270,6 +270,22 @@ def test_its_failure_for_one_target_is_that_targets(make_farm: Callable[[int], F
     assert told_here(farm) == ["drain web-2 of web-2", "undrain web-2 success"]
 
 
+def test_a_clean_up_that_failed_is_done_by_the_next_run(farm: Farm) -> None:
+    farm.write_inventory(variables={"own": "x"})
+    release(farm, ROLLING.replace(">>log'}", ">>log; test ! -e ./undrain-fails'}"))
+    (farm.folder / "undrain-fails").touch()
+    told = farm.apply()
+    assert (told.code, farm.current("web-1")) == (1, "1.0")
+    (farm.folder / "undrain-fails").unlink()
+    (farm.folder / "log").unlink()
+    told = farm.plan_then_apply()
+    assert (told.code, told.ends["web-1"]) == (0, "changed")
+    assert "undrain web-1 success" in told_here(farm)
+    assert not any(line.startswith("drain web-1") for line in told_here(farm))
+    assert farm.apply().code == 0
+    assert farm.is_settled()
+
+
 # Signals.
 
 
