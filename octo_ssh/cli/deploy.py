@@ -11,7 +11,7 @@ from octo_ssh.cli.command import command
 from octo_ssh.cli.connect import connector_maker, person_at
 from octo_ssh.cli.terminal import Terminal
 from octo_ssh.cli.words import approvals, assignments, command_line, seconds
-from octo_ssh.errors import ExitCode, combine
+from octo_ssh.errors import ExitCode, UsageError, combine
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import OnFailure
 
@@ -40,6 +40,10 @@ def plan(
     skip_step: options.SkipStep = None,
     redeploy: options.Redeploy = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Return 3 where something would change.")] = False,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="Save it, for: octo-ssh apply FILE. It does that or nothing."),
+    ] = None,
 ) -> ExitCode:
     """Show what apply would do.
 
@@ -68,6 +72,7 @@ def plan(
             make_connector=connector_maker(person),
             surroundings=Surroundings.of_user(),
             person=person,
+            out=out,
         )
         run_plan = asyncio.run(made)
     code = plan_exit_code(run_plan, differs=ExitCode.DIFFERS if exit_code else ExitCode.DONE)
@@ -111,13 +116,23 @@ def apply(
         str, typer.Option("--lock-wait", metavar="TIME", help="How long to wait for targets that are locked: 10m.")
     ] = "0s",
 ) -> ExitCode:
-    """Bring a release to its targets."""
+    """Bring a release to its targets.
+
+    PLAN is a release plan, or a file that `octo-ssh plan --out` has saved.
+    """
     import asyncio
 
     from octo_ssh.operations import apply as operation
-    from octo_ssh.operations.requests import ApplyOptions, Surroundings
+    from octo_ssh.operations import saved
+    from octo_ssh.operations.requests import ApplyOptions, PlanRequest, Surroundings
 
     request = _request(plan, inventory, environment, release, var, limit, exclude, skip_step, redeploy=redeploy)
+    check = None
+    if saved.is_saved(plan):
+        if request != PlanRequest(plan):
+            raise UsageError("a saved plan is applied as it is: leave the other words away, or make it again")
+        made = saved.read(plan)
+        request, check = made.request, made.refuse_changes
     wait_s = seconds(lock_wait, "--lock-wait")
     approved = approvals(approve or ())
     typed = command_line("apply", plan, inventory=inventory, environment=environment, release=release, var=var)
@@ -127,7 +142,15 @@ def apply(
         person = person_at(terminal, view)
         done = operation.apply(
             request,
-            ApplyOptions(person=person, guided=guided, approvals=approved, yes=yes, lock_wait_s=wait_s, command=typed),
+            ApplyOptions(
+                person=person,
+                check=check,
+                guided=guided,
+                approvals=approved,
+                yes=yes,
+                lock_wait_s=wait_s,
+                command=typed,
+            ),
             emit=view.emit,
             make_connector=connector_maker(person),
             surroundings=Surroundings.of_user(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from octo_ssh.model.observed import Observed
 from octo_ssh.model.values import Secret, Value
+from octo_ssh.model.work import RunPlan
 
 
 class Asker(Protocol):
@@ -76,6 +78,8 @@ class ApplyOptions:
 
     person: Asker | None = None
     """None: nobody is there."""
+    check: Callable[[RunPlan, Mapping[str, Observed]], None] | None = None
+    """Of a saved plan: raises Refused where what was seen and decided now is not what was saved."""
     guided: bool = False
     """``--guided``: a person is asked what to do about a failed step. An environment may want it too."""
     approvals: Mapping[str, str] = field(default_factory=dict)

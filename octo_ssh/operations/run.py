@@ -125,7 +125,7 @@ class Run:
 
     async def _phases(self) -> None:
         self.prepared = await self.survey()
-        plan = self.prepared.decide()
+        plan = self._decide(self.prepared)
         self.schedule = Schedule(plan)
         self.context = self._new_context(self.prepared)
         acts = plan.changing and not self.schedule.halted
@@ -144,6 +144,12 @@ class Run:
             self.sync()
             built = await self._push(self.context, plan)
         await self._steps(self.prepared, self.context, plan, built)
+
+    def _decide(self, prepared: Prepared) -> RunPlan:
+        plan = prepared.decide()
+        if self.options.check is not None:
+            self.options.check(plan, prepared.observed)
+        return plan
 
     async def _steps(self, prepared: Prepared, context: RunContext, plan: RunPlan, built: set[tuple[str, str]]) -> None:
         assert self.schedule is not None
