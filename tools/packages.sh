@@ -20,6 +20,7 @@ xz:xz-utils:of xz packages
 debootstrap:debootstrap:on booted Debian hosts
 systemd-nspawn:systemd-container:on booted Debian hosts
 ip:iproute2:on booted Debian hosts
+chromium:chromium:of the report in a browser
 '
 
 PATH=$PATH:/usr/sbin:/sbin

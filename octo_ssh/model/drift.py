@@ -145,5 +145,7 @@ class DriftReport:
     seconds: float = 0.0
     ages: Mapping[tuple[str, tuple[str, str, str]], str] = field(default_factory=dict)
     """By target and a finding's key: when it was first seen (ISO 8601, UTC), where the history knows."""
+    before: Mapping[str, str] = field(default_factory=dict)
+    """By target: when the check before looked at it (ISO 8601, UTC), where the history knows."""
     gone: tuple[tuple[str, Finding], ...] = ()
     """Findings of the check before, by target, that this one did not find though it looked."""
