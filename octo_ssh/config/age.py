@@ -161,6 +161,8 @@ def _encrypted(source: AgeSource) -> bytes:
     path = Path(source.path or "").expanduser()
     try:
         data = _read(path, MAX_BYTES)
+    except FileNotFoundError:
+        raise AgeError(f"the age file '{path}' does not exist: 'octo-ssh secrets edit {path}' makes it") from None
     except OSError as error:
         raise AgeError(f"the age file '{path}' cannot be read: {error.strerror or error}") from None
     if not is_age(data):

@@ -298,9 +298,10 @@ class _Composer:
                 return text or None
             case _:
                 doubled = mapping.line == at.line and mapping.column == at.column - 1  # {{ x }}
-                raise _Wrong(
-                    mapping if doubled else at, "a key must be a string, not a list or a map: quote this value"
-                )
+                if doubled:
+                    message = "'{{' begins a map in a map: a template is written ${{ … }}; for text, quote this value"
+                    raise _Wrong(mapping, message)
+                raise _Wrong(at, "a key must be a string, not a list or a map: quote this value")
 
     def _refuse_tag(self, event: Any, position: Position) -> None:
         if event.tag is None or event.tag in _TAGS.get(type(event), ("!", _CORE + "map")):

@@ -123,7 +123,7 @@ def _when(shape: StepShape, problems: Problems) -> When | Template:
         case str(word) if word in words:
             return When(word)
         case word:
-            hint = nearest(word, words) or f": use {quoted_list(words)}, or a template"
+            hint = nearest(word, words) or f": use {quoted_list(words)}, or a template, ${{{{ … }}}}"
             problems.add(shape.at("when"), f"'{word}' is no word for 'when'{hint}")
     return When.SUCCESS
 

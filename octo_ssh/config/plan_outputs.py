@@ -84,8 +84,9 @@ def _misplaced(use: OutputUse, reader: _Seat, seats: Mapping[str, _Seat]) -> str
     if giver is None:
         by_name = next((seat.step.id for seat in seats.values() if seat.step.name == use.step), None)
         earlier = [seat.step.id for seat in seats.values() if seat.number < reader.number]
-        hint = f": write its id, '{by_name}'" if by_name else nearest(use.step, earlier)
-        return f"there is no step with the id '{use.step}'{hint or ': check it'}"
+        known = f": those before this one are {quoted_list(earlier)}" if earlier else ": none stands before this one"
+        hint = f": write its id, '{by_name}'" if by_name else nearest(use.step, earlier) or known
+        return f"there is no step with the id '{use.step}'{hint}"
     if not isinstance(giver.step.kind, RunStep | PackageStep):
         return f"'{use.step}' is {_NOUN_OF[type(giver.step.kind)]}, which gives no outputs: only scripts do"
     if giver.number >= reader.number:

@@ -84,7 +84,9 @@ def _editor(environ: Mapping[str, str]) -> list[str]:
     except ValueError:
         words = []
     if not words or shutil.which(os.path.expanduser(words[0]), path=environ.get("PATH")) is None:
-        raise UsageError(f"there is no editor {said!r} to be run", hint="set VISUAL or EDITOR: export EDITOR=nano")
+        raise UsageError(
+            f"there is no editor {said!r} to be run", hint="install it, or name one that is there in VISUAL or EDITOR"
+        )
     return [os.path.expanduser(words[0]), *words[1:]]
 
 

@@ -171,7 +171,7 @@ def test_a_pipe_in_place_of_an_identity_is_not_waited_for(config: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read: No such file"),
+        (None, "does not exist: 'octo-ssh secrets edit "),
         (b"db_password=hunter2\n", "is no age file: 'octo-ssh secrets encrypt' makes one"),
         (b"-----BEGIN AGE ENCRYPTED FILE-----\n" + b"A" * (1 << 20), "is larger than 1024 KiB"),
     ],

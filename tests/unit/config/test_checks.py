@@ -222,7 +222,7 @@ BEFORE = "the step 'give_it' does not come before this one: its outputs are not 
     ("steps", "message"),
     [
         (GIVER % "" + using("steps.give.output.x"), "there is no step with the id 'give' (did you mean 'give_it'?)"),
-        (using("steps.zebra.output.x"), "there is no step with the id 'zebra': check it"),
+        (using("steps.zebra.output.x"), "there is no step with the id 'zebra': none stands before this one"),
         (using(OWN) + GIVER % "", BEFORE),
         (using("steps.b.output.x"), BEFORE.replace("give_it", "b")),
         (
@@ -274,7 +274,7 @@ def test_outputs_that_cannot_be_there_are_refused(steps: str, message: str) -> N
 def test_a_template_file_is_told_of_at_its_own_line() -> None:
     Path("out.conf").write_text("a\nb = ${{ steps.nope.output.x }}\n")
     assert problems("- {name: a, file: /x, template: out.conf}") == [
-        "out.conf:2:5: there is no step with the id 'nope': check it"
+        "out.conf:2:5: there is no step with the id 'nope': none stands before this one"
     ]
 
 

@@ -52,12 +52,12 @@ BAD: list[tuple[str, str, list[str]]] = [
     (
         "jinja braces",
         "host: {{ name }}\n",
-        ["f.yaml:1:7: a key must be a string, not a list or a map: quote this value"],
+        ["f.yaml:1:7: '{{' begins a map in a map: a template is written ${{ … }}; for text, quote this value"],
     ),
     (
         "jinja braces with text",
         "host: {{ name }}.example.net\n",
-        ["f.yaml:1:7: a key must be a string, not a list or a map: quote this value"],
+        ["f.yaml:1:7: '{{' begins a map in a map: a template is written ${{ … }}; for text, quote this value"],
     ),
     (
         "template in a flow map",
