@@ -27,7 +27,7 @@ from octo_ssh.config.plan_part_shapes import (
     RetryShape,
     RollingShape,
 )
-from octo_ssh.config.plan_shapes import PackageShape, PlanShape
+from octo_ssh.config.plan_shapes import DriftShape, ExpectedShape, PackageShape, PlanShape
 from octo_ssh.config.schema import DURATION_SCHEMA, WORDS, NotBuilt, Shape, see
 from octo_ssh.model.plan import Budget
 
@@ -283,6 +283,8 @@ _PLAN_SHAPES = {
     for shape in (
         PlanShape,
         PackageShape,
+        DriftShape,
+        ExpectedShape,
         BecomeStepShape,
         RetryShape,
         RollingShape,

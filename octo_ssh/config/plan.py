@@ -8,6 +8,7 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
 from octo_ssh.config.document import Mapping, Node, read_document
+from octo_ssh.config.plan_drift import read_expected
 from octo_ssh.config.plan_shapes import PackageShape, PlanShape
 from octo_ssh.config.plan_steps import StepReader
 from octo_ssh.config.problems import Problems
@@ -53,7 +54,9 @@ def read_plan(path: str | os.PathLike[str], problems: Problems) -> PlanFile:
     shape = validate(document, PlanShape, problems) if document is not None else None
     packages = _packages(_at(document, "packages"), problems)
     reader = StepReader(tuple(packages), problems)
+    before_steps = len(problems)
     steps = reader.plan_steps(_at(document, "steps"))
+    expected = read_expected(_at(document, "drift"), steps if len(problems) == before_steps else None, problems)
     plan: ReleasePlan | None = None
     if shape is not None:
         _check_names(shape, problems)
@@ -69,6 +72,7 @@ def read_plan(path: str | os.PathLike[str], problems: Problems) -> PlanFile:
             max_parallel=shape.max_parallel,
             max_failures=shape.max_failures,
             skip_unreachable=shape.unreachable == "skip",
+            drift_ignore=expected,
         )
         if len(problems) == before:
             _check_all_used(plan, reader.used_packages, problems)

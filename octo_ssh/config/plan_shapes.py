@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from octo_ssh.config import values
+from octo_ssh.config.plan_words import day, drift_path, drift_reason
 from octo_ssh.config.schema import (
     WORDS,
     FormatVersion,
     Items,
-    NotBuilt,
     Raw,
     Shape,
     Str,
@@ -25,6 +26,14 @@ from octo_ssh.config.schema import (
 from octo_ssh.model.plan import Budget
 
 Word = BeforeValidator(leaf(values.plain_text))
+_ONE_TEXT = {"type": "string", "minLength": 1, "not": {"pattern": r"\$\{\{"}, WORDS: "text"}
+DriftPath = Annotated[str, PlainValidator(leaf(drift_path)), WithJsonSchema(_ONE_TEXT)]
+Reason = Annotated[str, PlainValidator(leaf(drift_reason)), WithJsonSchema(_ONE_TEXT)]
+Day = Annotated[
+    date,
+    PlainValidator(leaf(day)),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", WORDS: "date"}),
+]
 
 
 class PackageShape(Shape):
@@ -60,6 +69,38 @@ StepsNode = Annotated[
     Raw,
     WithJsonSchema({"type": "array", "minItems": 1, "items": see("step"), WORDS: "list of [steps](#steps)"}),
 ]
+
+
+class ExpectedShape(Shape):
+    """Something that may differ on targets until a day. ``plan`` and ``apply`` leave it as it is, too."""
+
+    path: DriftPath = Field(
+        description="A pattern as in ``configure``, of paths inside a package; or the absolute path of a file step.",
+        examples=["var/cache/**", "/etc/shop.conf"],
+    )
+    reason: Reason = Field(description="Why it may differ. Reports say it.", examples=["the app writes here"])
+    until: Day = Field(
+        description="The last day on which it is expected, UTC. After that it is drift again.", examples=["2027-03-01"]
+    )
+    step: Str | None = Field(
+        None, description="Only of this step, by name or id. Default: of every one.", examples=["Deploy shop"]
+    )
+
+
+ExpectedNode = Annotated[Raw, WithJsonSchema(see("ExpectedShape"))]
+
+
+class DriftShape(Shape):
+    """What ``octo-ssh drift`` is to know beside the steps."""
+
+    ignore: Items[ExpectedNode] = Field(
+        (),
+        description="Drift that is expected: said out loud, with a reason and an end.",
+        examples=[[{"path": "var/cache/**", "reason": "the app writes here", "until": "2027-03-01"}]],
+    )
+
+
+DriftNode = Annotated[Raw, WithJsonSchema(see("DriftShape"))]
 
 
 class PlanShape(Shape):
@@ -100,8 +141,8 @@ class PlanShape(Shape):
         description="What to do, in this order, with a barrier between steps.",
         examples=[[{"name": "Say hello", "run": "echo hello"}]],
     )
-    drift: Annotated[Raw | None, NotBuilt((None,))] = Field(
+    drift: DriftNode | None = Field(
         None,
-        description="Drift that is expected, with a reason and an end.",
+        description="What the check for drift is to know.",
         examples=[{"ignore": [{"path": "var/cache/**", "reason": "the app writes here", "until": "2027-03-01"}]}],
     )

@@ -1,4 +1,4 @@
-"""Single words of a plan's steps: paths on a target, modes, names of users and units (SPEC section 4).
+"""Single words of a plan's steps: paths on a target, modes, dates, names of users and units (SPEC section 4).
 
 ``…_problem`` says what is wrong with a text, or None: for what stands in the file, and for what a template gives.
 """
@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from octo_ssh.config.document import Node, Scalar
-from octo_ssh.config.values import BadValue
+from octo_ssh.config.values import BadValue, plain_text
 
 _URL = re.compile(r"https?://[^\s/]")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _OWNER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?|[0-9]{1,10}")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")
 _MODE = re.compile(r"0?[0-7]{3,4}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MAX_PATH = 4096
+_MAX_REASON = 200
 _MAX_UNIT = 255
 
 
@@ -65,6 +68,38 @@ def inner_problem(path: str) -> str | None:
     if path.startswith(("/", "~")) or any(part in ("", ".", "..") for part in parts) or not path.isprintable():
         return "must be a path inside the package: relative, without '.', '..' or '//'"
     return None
+
+
+def drift_path(node: Node) -> str:
+    """A path of ``drift.ignore``: a pattern inside a package, or the absolute path of a file."""
+    path = plain_text(node)
+    if not path.startswith("/"):
+        if inner_problem(path) is not None:
+            where = "relative and inside a package, var/cache/**, or the absolute path of a file step"
+            raise BadValue(f"must be {where}, without '.' and '..'")
+    elif file_problem(path) is not None:
+        raise BadValue("must be that of a file, without '.' and '..': /etc/shop.conf")
+    return path
+
+
+def drift_reason(node: Node) -> str:
+    """Why something may differ: one line."""
+    reason = plain_text(node)
+    if len(reason) > _MAX_REASON or not reason.isprintable():
+        raise BadValue(f"must be one line of at most {_MAX_REASON} printable characters: shorten it")
+    return reason
+
+
+def day(node: Node) -> date:
+    """A day of the calendar: ``2027-03-01``."""
+    match node:
+        case Scalar(value=str(text)) if _DAY.fullmatch(text.strip()):
+            try:
+                return date.fromisoformat(text.strip())
+            except ValueError:
+                raise BadValue(f"must be a day of the calendar, and '{text.strip()}' is none: correct it") from None
+        case _:
+            raise BadValue("must be a date, which holds until its end in UTC: 2027-03-01")
 
 
 def file_mode(node: Node) -> int:

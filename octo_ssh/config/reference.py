@@ -25,7 +25,7 @@ from octo_ssh.config.plan_part_shapes import (
     RetryShape,
     RollingShape,
 )
-from octo_ssh.config.plan_shapes import PackageShape, PlanShape
+from octo_ssh.config.plan_shapes import DriftShape, ExpectedShape, PackageShape, PlanShape
 from octo_ssh.config.plan_step_shapes import (
     ActingShape,
     ApproveShape,
@@ -50,6 +50,8 @@ SHAPES: dict[type[Shape], str] = {
     DynamicShape: "dynamic",
     PlanShape: "The plan",
     PackageShape: "Packages",
+    DriftShape: "drift",
+    ExpectedShape: "Expected drift",
     StepShape: "Keys of every step",
     WorkShape: "Keys of every step but approve",
     ActingShape: "Keys of every step but approve and groups",

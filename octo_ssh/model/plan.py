@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from octo_ssh.errors import Position
+from octo_ssh.model.drift import Expected
 from octo_ssh.model.values import Expr, SecretRef, Template, Variables
 
 Text = str | Template
@@ -360,6 +361,8 @@ class ReleasePlan:
     max_parallel: int = 50
     max_failures: Budget = Budget(count=0)
     skip_unreachable: bool = False
+    drift_ignore: tuple[Expected, ...] = ()
+    """``drift.ignore``: what may differ on targets, and until when. ``plan`` and ``apply`` leave it alone, too."""
 
     def walk(self) -> tuple[Step, ...]:
         """Every step, groups before their children, in the order of the file."""

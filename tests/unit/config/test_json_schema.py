@@ -175,7 +175,9 @@ def test_bad_keys_of_every_bad_plan_are_refused_here_too() -> None:
         HEADER + "stps: []\nsteps: [{name: a, run: x}]\n",
         HEADER + "packages: {a: {file: x, dir: y}}\nsteps: [{name: a, run: x}]\n",
         HEADER + "max_failures: 110%x\nsteps: [{name: a, run: x}]\n",
-        HEADER + "drift: {ignore: []}\nsteps: [{name: a, run: x}]\n",
+        HEADER + "drift: {ignored: []}\nsteps: [{name: a, run: x}]\n",
+        HEADER + "drift: {ignore: [{path: x, reason: y}]}\nsteps: [{name: a, run: x}]\n",
+        HEADER + "drift: {ignore: [{path: x, reason: y, until: soon}]}\nsteps: [{name: a, run: x}]\n",
     ],
 )
 def test_mistakes_in_plans_are_refused(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from octo_ssh.config.plan import load_plan
 from octo_ssh.config.plan_steps import slug
 from octo_ssh.errors import FileErrors, Position
+from octo_ssh.model.drift import Expected
 from octo_ssh.model.plan import (
     ApproveStep,
     BecomeAs,
@@ -142,7 +144,7 @@ def without(text: str, start: str, end: str) -> str:
 
 def built_example() -> str:
     """The example, less what is not built yet."""
-    return without(without(SPEC_EXAMPLE, "        confirm: 60s", "      - name: Service"), "drift:", "")
+    return without(SPEC_EXAMPLE, "        confirm: 60s", "      - name: Service")
 
 
 @pytest.mark.usefixtures("here")
@@ -151,10 +153,7 @@ def test_the_example_is_refused_only_where_it_asks_for_what_is_not_built() -> No
         load(SPEC_EXAMPLE)
     assert [str(problem) for problem in caught.value.problems] == [
         f"plan.yaml:{place}: {what} is not built yet in octo-ssh 0.1: remove it"
-        for place, what in (
-            ("49:9", "'confirm'"),
-            ("68:1", "'drift'"),
-        )
+        for place, what in (("49:9", "'confirm'"),)
     ]
 
 
@@ -366,3 +365,29 @@ def test_groups_nested_as_deep_as_a_document_may_be_are_read_or_refused() -> Non
 def nested(depth: int) -> str:
     opening = "".join(f"[{{name: g{number}, steps: " for number in range(depth))
     return f"{HEADER}steps: {opening}[{{name: a, run: x}}]{'}]' * depth}\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_expected_drift_is_read_with_its_end_and_the_id_of_its_step() -> None:
+    assert load(built_example()).drift_ignore == (
+        Expected(path="var/cache/**", reason="the app writes here", until=date(2027, 3, 1)),
+    )
+    entry = "{path: /etc/motd, reason: of the provider, until: 2026-12-31, step: Message of the day}"
+    plan = load(MOTD + f"drift: {{ignore: [{entry}]}}\n")
+    assert plan.drift_ignore == (
+        Expected(path="/etc/motd", reason="of the provider", until=date(2026, 12, 31), step="motd"),
+    )
+
+
+@pytest.mark.parametrize("drift", ["drift:", "drift: {}", "drift: {ignore: []}"])
+@pytest.mark.usefixtures("here")
+def test_nothing_expected_is_nothing(drift: str) -> None:
+    assert load(f"{MOTD}{drift}\n").drift_ignore == ()
+
+
+MOTD = """\
+version: 1
+project: shop
+steps:
+- {name: Message of the day, id: motd, file: /etc/motd, content: hello}
+"""

@@ -47,7 +47,6 @@ def test_each_mistake_is_told_where_it_stands(
 NOT_BUILT: list[tuple[str, str, str]] = [
     ("when: rollback", "- name: a\n  when: rollback\n  run: x", "5:9: 'when: rollback'"),
     ("confirm", "- name: a\n  confirm: 60s\n  package: x", "5:3: 'confirm'"),
-    ("drift", "- {name: a, run: x}\ndrift: {ignore: [{path: x, reason: y}]}", "5:1: 'drift'"),
 ]
 
 
