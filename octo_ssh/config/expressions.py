@@ -145,6 +145,8 @@ _METHODS: Mapping[type, frozenset[str]] = {
     float: frozenset({"is_integer"}),
     LazyMap: frozenset({"get"}),
 }
+_FAILURES = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What an expression can run into that does not fit its values."""
 _KEPT_FILTERS = _words(
     "abs capitalize count d default dictsort filesizeformat first float groupby int items last length list lower map"
     " max min reject rejectattr reverse select selectattr sort sum title trim truncate unique upper urlencode wordcount"
@@ -381,7 +383,7 @@ def evaluate(expression: Expression, names: Mapping[str, Any], missing: Mapping[
         raise  # a TemplateProblem: of a variable that ``vars`` had to render
     except (jinja2.UndefinedError, BoundError) as error:
         raise ExpressionError(str(error)) from None
-    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+    except _FAILURES as error:
         reason = type(error).__name__ if is_secret else str(error)[:200]
         raise ExpressionError(f"{_shown(expression.source)} cannot be evaluated: {reason}") from None
     finally:

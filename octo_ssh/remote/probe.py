@@ -12,6 +12,9 @@ from octo_ssh.remote import replies, words
 from octo_ssh.remote.script import exit_word, framed
 from octo_ssh.remote.source import body
 
+MAX_LAST_BYTES = 65536
+"""Of what the last try of a command printed: as ``probe_command.sh`` has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
@@ -72,5 +75,10 @@ def _http_result(reply: Reply) -> ProbeResult:
 def _command_result(reply: Reply) -> ProbeResult:
     checked = replies.checked(reply)
     word = exit_word(checked)
-    last = replies.optional(checked, "reason") or replies.optional(checked, "last") or b""
+    last = replies.optional(checked, "reason") or _whole_lines(replies.optional(checked, "last") or b"")
     return ProbeResult(word == "0", int(word) if word.isdigit() else None, last)
+
+
+def _whole_lines(last: bytes) -> bytes:
+    """The end of an output, less the line that it was cut in: nobody would know the rest of a secret for one."""
+    return last if len(last) < MAX_LAST_BYTES else last.partition(b"\n")[2]
