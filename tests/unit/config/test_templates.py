@@ -117,7 +117,10 @@ def test_lists_and_maps_are_rendered_inside_out() -> None:
         ("${{ 1 2 }}", "unexpected 2 in '${{ 1 2 }}'"),
         ("${{ 1 + }}", "'${{ 1 + }}' is no expression: unexpected end of the expression"),
         ("${{ 1 / 0 }}", "'${{ 1 / 0 }}' cannot be evaluated: division by zero"),
-        ("${{ name | dictsort }}", "cannot be evaluated: 'str' object has no attribute 'items'"),
+        (
+            "${{ name | dictsort }}",
+            "'${{ name | dictsort }}' cannot be evaluated: 'str' object has no attribute 'items'",
+        ),
         ("${{ port() }}", "a number cannot be called"),
         ("${{ limits.get }}", "this gives no value: is a method named without its ()?"),
         ("${{ 1e308 * 10 }}", "'${{ 1e308 * 10 }}' is not a finite number"),
