@@ -1,0 +1,172 @@
+"""``--notify``: telling people of drift, through apprise. What is new or gone; on demand all that is not in sync."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from octo_ssh.errors import UsageError
+from octo_ssh.model.drift import DriftReport, Finding, State
+from octo_ssh.output.drift_history import findings_of, news
+from octo_ssh.output.drift_words import about, counts_of, counts_words, finding_words, folded, verdict, whose
+from octo_ssh.output.text import clean_line
+from octo_ssh.output.words import amount, cut
+
+if TYPE_CHECKING:
+    from apprise import Apprise
+
+_LINES = 10
+"""Of what is new, and of what is gone."""
+_WIDTH = 200
+_LEAST_SECRET = 4
+"""Shorter parts of an address hide nothing."""
+
+
+def addresses(words: Sequence[str]) -> tuple[str, ...]:
+    """Where to send to: apprise's URLs, and files with one a line, ``#`` for comments, for a URL may hold a password.
+
+    Raises UsageError for a file that cannot be read and for what apprise does not know; it never quotes an address.
+    """
+    found = [url for word in words for url in ([word] if "://" in word else _lines(word))]
+    with _apprise() as (make, _):
+        for number, url in enumerate(found, 1):
+            if not make().add(url):
+                raise UsageError(
+                    f"address {number} of --notify is none that can be notified: {_scheme(url)}",
+                    hint="it must be an apprise URL: mailto://…, slack://…, json://host/path, …",
+                )
+    return tuple(found)
+
+
+def notify(urls: Sequence[str], report: DriftReport, *, always: bool, report_file: str = "") -> list[str]:
+    """Tell ``urls`` of what is new or gone; with ``always`` also whenever something is not in sync.
+
+    Takes addresses that ``addresses`` gave, and a report that went through the history. Gives back what could not be
+    delivered, in sentences. Blocks while it sends, some seconds at most for each address.
+    """
+    new, gone = news(report)
+    counts = counts_of(report)
+    if not (new or gone or (always and (counts[State.DRIFTED] or counts[State.UNKNOWN]))):
+        return []
+    title, body = title_of(report), body_of(report, report_file)
+    with _apprise() as (make, reasons):
+        return [problem for url in urls if (problem := _send(make(), url, title, body, reasons))]
+
+
+def title_of(report: DriftReport) -> str:
+    """``shop in production: 2 new, 1 gone``."""
+    new, gone = news(report)
+    said = [f"{len(rows):,} {word}" for rows, word in ((new, "new"), (gone, "gone")) if rows]
+    return f"Drift: {about(report.project, report.environment)}: {', '.join(said) or counts_words(report)}"
+
+
+def body_of(report: DriftReport, report_file: str = "") -> str:
+    """Short plain text: how it stands, what is new, what is gone, where to read on."""
+    new, gone = news(report)
+    lines = [f"{verdict(report)}.", f"{counts_words(report)}.".capitalize()]
+    lines += _section("New:", new)
+    lines += _section("Gone:", gone)
+    if still := sum(len(list(findings_of(target))) for target in report.targets) - len(new):
+        lines += ["", f"Still there: {amount(still, 'finding')}."]
+    if unseen := [target for target in report.targets if target.unreachable]:
+        lines += ["", "Not looked at:"]
+        rows = [f"{clean_line(target.target)}: {clean_line(target.unreachable)}" for target in unseen]
+        lines += _bounded(rows)
+    if report_file:
+        lines += ["", f"Report: {clean_line(os.path.abspath(report_file))} on {clean_line(os.uname().nodename)}"]
+    return "\n".join(lines)
+
+
+def _section(title: str, pairs: Sequence[tuple[str, Finding]]) -> list[str]:
+    rows = [f"{whose(row.targets)}: {finding_words(row.finding)}" for row in folded(pairs)]
+    return ["", title, *_bounded(rows)] if rows else []
+
+
+def _bounded(rows: Sequence[str]) -> list[str]:
+    lines = [f"- {cut(row, _WIDTH)}" for row in rows[:_LINES]]
+    return [*lines, f"- and {len(rows) - _LINES:,} more"] if len(rows) > _LINES else lines
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(
+            f"--notify: {path!r} is no URL, and no file with URLs: {why}",
+            hint="write --notify json://host/path, or name a file with a URL a line",
+        ) from None
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found:
+        raise UsageError(f"--notify: there is no URL in {path!r}")
+    return found
+
+
+def _scheme(url: str) -> str:
+    scheme, _, _ = url.partition("://")
+    return f"{clean_line(scheme)}://…"
+
+
+def _send(sender: Apprise, url: str, title: str, body: str, reasons: _Reasons) -> str:
+    """Why it could not be delivered; empty: it was."""
+    from apprise import NotifyFormat
+
+    reasons.said.clear()
+    if not sender.add(url):
+        return f"no notification to {_scheme(url)}: apprise does not know it"
+    if sender.notify(body=body, title=title, body_format=NotifyFormat.TEXT):
+        return ""
+    why = next((said for said in reversed(reasons.said) if not _tells_a_part(said, url)), "")
+    return f"no notification to {_shown(sender)}" + (f": {why}" if why else "")
+
+
+def _shown(sender: Apprise) -> str:
+    """An address without what may be a password or a token."""
+    masked: str = sender[0].url(privacy=True)  # type: ignore[no-untyped-call]
+    scheme, _, rest = masked.partition("://")
+    host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+    return clean_line(f"{scheme}://{host}")
+
+
+def _tells_a_part(said: str, url: str) -> bool:
+    """Whether a reason quotes of an address what may be a password or a token: all but its host."""
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    user, _, _ = parts.netloc.rpartition("@")
+    pieces = [*user.split(":"), *parts.path.split("/"), parts.query]
+    return any(len(piece) >= _LEAST_SECRET and (piece in said or unquote(piece) in said) for piece in pieces)
+
+
+class _Reasons(logging.Handler):
+    """What apprise says of a failure; otherwise it would come up on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(clean_line(record.getMessage()))
+
+
+@contextmanager
+def _apprise() -> Iterator[tuple[Callable[[], Apprise], _Reasons]]:
+    """A maker of senders; apprise is loaded now, for it takes a while, and is heard while this lasts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of modules that apprise loads
+        import apprise
+
+        asset = apprise.AppriseAsset(app_id="octo-ssh", app_desc="octo-ssh", app_url="")
+        reasons, logger = _Reasons(), logging.getLogger("apprise")
+        propagates, logger.propagate = logger.propagate, False
+        logger.addHandler(reasons)
+        try:
+            yield (lambda: apprise.Apprise(asset=asset)), reasons
+        finally:
+            logger.removeHandler(reasons)
+            logger.propagate = propagates
