@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from octo_ssh.config.load import Loaded, LoadRequest
 from octo_ssh.config.masking import masked_text
@@ -33,6 +34,7 @@ from octo_ssh.packages.acquire import Package, acquire
 from octo_ssh.planning.configure import Configured, configure, paths_to_read
 from octo_ssh.planning.contents import content_problems, package_of
 from octo_ssh.planning.doubts import Doubt, doubts
+from octo_ssh.planning.expected import in_force
 from octo_ssh.planning.inputs import PlanInput
 from octo_ssh.planning.looks import Looking
 from octo_ssh.planning.places import Place, places
@@ -101,6 +103,7 @@ class Prepared:
                 manifests=manifests,
                 configured=self.configured,
                 files=self.files,
+                expected=in_force(self.loaded.plan.drift_ignore, datetime.now(UTC).date()),
                 texts={
                     (name, path): self.packages[name].read(path).decode("utf-8", "replace")
                     for name, path in package_scripts(self.loaded, manifests)

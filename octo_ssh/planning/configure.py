@@ -52,7 +52,7 @@ def configured_paths(manifest: Manifest, patterns: Iterable[str]) -> tuple[str, 
     files = [path for path, entry in manifest.entries.items() if entry.kind is Kind.FILE]
     found: set[str] = set()
     for pattern in patterns:
-        matching = [path for path in files if _matches(pattern, path)]
+        matching = [path for path in files if matches(pattern, path)]
         if not matching:
             raise PackageError(
                 f"configure: no file of the package matches '{pattern}'",
@@ -80,7 +80,7 @@ def configure(
     """
     assert isinstance(step.kind, PackageStep)
     kind = step.kind
-    entries, seeds = _share(package, step, kind.shared)
+    entries, seeds = with_shared(package, step, kind.shared)
     files: list[ConfiguredFile] = []
     problems: list[Problem] = []
     for path, content in sorted(texts.items()):
@@ -88,7 +88,7 @@ def configure(
             problems.append(Problem(step.position, f"'{path}' is shared by all releases: it cannot be configured"))
             continue
         try:
-            raw = _configured(content, path, kind, names, reveal)
+            raw = configured_content(content, path, kind, names, reveal)
         except TemplateProblem as error:
             problems.append(Problem(error.position, error.message))
             continue
@@ -102,17 +102,17 @@ def configure(
     return Configured(Manifest(entries), tuple(files), seeds)
 
 
-def _configured(content: bytes, path: str, kind: PackageStep, names: Mapping[str, Any], reveal: Reveal) -> bytes:
-    """One file: its templates rendered, then its values set."""
+def configured_content(content: bytes, path: str, kind: PackageStep, names: Mapping[str, Any], reveal: Reveal) -> bytes:
+    """One file: its templates rendered, then its values set. Raises TemplateProblem, FileErrors, SecretError."""
     file = f"{kind.package}:{path}"
-    if any(_matches(pattern, path) for pattern in kind.configure):
+    if any(matches(pattern, path) for pattern in kind.configure):
         content = render_file(content, names, reveal, file=file).reveal().encode("utf-8", "surrogateescape")
-    settings = [row for row in kind.settings if _matches(row.path, path)]
+    settings = [row for row in kind.settings if matches(row.path, path)]
     return with_settings(content, settings, names, reveal, path=path, file=file) if settings else content
 
 
-def _share(package: Manifest, step: Step, shared: tuple[str, ...]) -> tuple[dict[str, Entry], tuple[str, ...]]:
-    """The package's entries with links at the shared paths, and what was there."""
+def with_shared(package: Manifest, step: Step, shared: tuple[str, ...]) -> tuple[dict[str, Entry], tuple[str, ...]]:
+    """The package's entries with links at the shared paths, and what was there. Raises FileErrors."""
     entries = dict(package.entries)
     seeds: list[str] = []
     for path in (part.strip("/") for part in shared):
@@ -131,7 +131,8 @@ def _share(package: Manifest, step: Step, shared: tuple[str, ...]) -> tuple[dict
     return entries, tuple(sorted(seeds))
 
 
-def _matches(pattern: str, path: str) -> bool:
+def matches(pattern: str, path: str) -> bool:
+    """Whether a pattern means the path: ``*`` and ``?`` stay within a folder, ``**`` does not."""
     return _compiled(pattern).fullmatch(path) is not None
 
 

@@ -13,6 +13,7 @@ from octo_ssh.model.work import PackageWork, Planned, ScriptWork
 from octo_ssh.packages.delta import lacking
 from octo_ssh.planning.compare import Comparison, compare
 from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, manifest_of, recorded
+from octo_ssh.planning.expected import marker
 from octo_ssh.planning.inputs import Scene
 from octo_ssh.planning.scripts import Folders, activation, convention, conventions, probe
 
@@ -105,6 +106,7 @@ class _State:
         self, scene: Scene, step: Step, kind: PackageStep, observed: Observed, place: PackagePlace, wanted: Manifest
     ) -> None:
         self.scene, self.step, self.kind = scene, step, kind
+        self.mark = marker(scene.given.expected, step.id)
         self.observed, self.place, self.wanted = observed, place, wanted
         self.complete = tuple(release.name for release in place.releases)
         self.current = place.current if place.current in self.complete else None
@@ -117,7 +119,7 @@ class _State:
         version = self.scene.release or ""
         why = ""
         if self.current is not None and self._is_wanted(self.current, version):
-            missing = [path for path in self.kind.shared if path not in self.place.shared]
+            missing = [path for path in self.kind.shared if path not in self.place.shared and not self.mark(path)]
             if not self.now.damaged and not missing:
                 return _Choice(self.current, build=False, switch=False, reason="")
             why = f"repair: {self._damage(missing)}"
@@ -208,12 +210,12 @@ class _State:
         return tree is not None and compare(self.wanted, tree).is_whole
 
     def _look(self, name: str) -> Comparison:
-        """The current release against its own manifest."""
+        """The current release against its own manifest; expected drift is none here."""
         tree = self.place.trees.get(name)
         if tree is None or is_untouched(self.observed, self.place):
             return Comparison()
         manifest = manifest_of(self.place, name, self.wanted)
-        return Comparison() if manifest is None else compare(manifest, tree)
+        return Comparison() if manifest is None else compare(manifest, tree, self.mark)
 
     def _find_base(self) -> tuple[str | None, tuple[str, ...]]:
         """A folder whose files can be copied, for its manifest and its content are known; and what is wrong in it."""

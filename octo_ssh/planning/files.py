@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from octo_ssh.config.templates import TemplateProblem, render_late, render_late_word, render_word
+from octo_ssh.model.drift import Expected
 from octo_ssh.model.observed import FileKind, FileSeen, Owed
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import FileStep, SecretContent, Step
@@ -14,6 +15,7 @@ from octo_ssh.model.values import Secret
 from octo_ssh.model.work import FileWork, LateText, LateWord, Planned
 from octo_ssh.planning.before import Before
 from octo_ssh.planning.diffs import content_diff
+from octo_ssh.planning.expected import covers
 from octo_ssh.planning.inputs import Scene
 from octo_ssh.planning.outputs import Outlook, uses
 from octo_ssh.planning.places import absolute
@@ -76,11 +78,14 @@ def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: 
     )
     if work.seen is None:
         return Planned(Outcome.CHANGED, "its path depends on outputs", work)
+    resolved, _ = _resolved(scene, target, work, wanted, outlook)
+    if before.redone_by is None and (entry := _expectation(scene, step, target, resolved)) is not None:
+        left = f"{work.seen.path} differs, as is expected until {entry.until}: {entry.reason}"
+        return Planned(Outcome.CHANGED, _owing(work), replace(work, changes=False)) if work.owed else _left(left)
     if (found := obstacle(work, work.seen)) is not None and not _may_go(work.seen, before):
         return Planned(Outcome.FAILED, found, work)
     if before.redone_by is not None:
         return Planned(Outcome.CHANGED, f"{work.seen.path}: after '{before.redone_by}'", work)
-    resolved, _ = _resolved(scene, target, work, wanted, outlook)
     if resolved is not None:
         differences = [*_differences(resolved, work.seen), *_numbered(scene, step, target, resolved, work.seen)]
         if differences:
@@ -107,13 +112,35 @@ def with_diff(scene: Scene, step: Step, target: str, work: FileWork, outlook: Ou
 
 
 def _unchanged(work: FileWork, reason: str, before: Before) -> Planned:
-    owed = f"owed since an earlier run: {', '.join(work.owed)}"
     if before.stirred_by is not None:
         again = f"{reason}, and is looked at again after '{before.stirred_by}'"
-        return Planned(Outcome.CHANGED, owed, work) if work.owed else Planned(Outcome.UNCHANGED, again, work)
+        return Planned(Outcome.CHANGED, _owing(work), work) if work.owed else Planned(Outcome.UNCHANGED, again, work)
     if work.owed:
-        return Planned(Outcome.CHANGED, owed, replace(work, changes=False))
+        return Planned(Outcome.CHANGED, _owing(work), replace(work, changes=False))
+    return _left(reason)
+
+
+def _left(reason: str) -> Planned:
     return Planned(Outcome.UNCHANGED, reason)
+
+
+def _owing(work: FileWork) -> str:
+    return f"owed since an earlier run: {', '.join(work.owed)}"
+
+
+def _expectation(scene: Scene, step: Step, target: str, work: FileWork | None) -> Expected | None:
+    """The entry of ``drift.ignore`` that covers how the file differs: from what a success left, not from what the plan
+    wants since.
+    """
+    left = scene.given.observed[target].baseline.files.get(step.id)
+    if work is None or work.seen is None or left is None or left.path != work.seen.path or is_right(work, work.seen):
+        return None
+    size = 0 if work.wanted is None else work.wanted.size  # of that content: its digest decides
+    kind = FileKind.FILE if left.present else FileKind.ABSENT
+    was = FileSeen(left.path, kind, left.mode, left.owner, left.group, size, left.sha256)
+    if work.seen.kind is FileKind.UNREADABLE or not is_right(work, was):
+        return None
+    return next((entry for entry in scene.given.expected if covers(entry, step.id, left.path)), None)
 
 
 def _resolved(

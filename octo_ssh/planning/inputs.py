@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from octo_ssh.config.templates import TemplateProblem, render_condition
 from octo_ssh.config.variables import targets_of
 from octo_ssh.errors import FileErrors, Problem
+from octo_ssh.model.drift import Expected
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed
@@ -46,6 +47,8 @@ class PlanInput:
     """What file steps should leave, by step id and target: ``wanted.wanted_file``."""
     texts: Mapping[tuple[str, str], str] = field(default_factory=dict, kw_only=True)
     """The scripts of packages that the plan runs (``scripts.package_scripts``), by package and path."""
+    expected: tuple[Expected, ...] = field(default=(), kw_only=True)
+    """Of ``drift.ignore``, what is in force (``expected.in_force``): such drift is left as it is."""
 
 
 @dataclass(slots=True)
