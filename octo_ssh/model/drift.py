@@ -104,6 +104,8 @@ class StepDrift:
     """Findings that ``drift.ignore`` covers, with the entry that does."""
     unverified: bool = False
     """The manifest could be compared with nothing but the target's own record of it."""
+    unverified_files: tuple[str, ...] = ()
+    """Of a manifest that could be compared otherwise: files whose content could not, for it holds a secret, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class TargetDrift:
     """Why it was not reached, or not looked at as a whole (busy)."""
     findings: tuple[Finding, ...] = ()
     """Of the target itself: its host key."""
+    busy: bool = False
+    """It was reached, but somebody works there: ``unreachable`` says who."""
 
     @property
     def state(self) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from octo_ssh.errors import ExitCode, combine
+from octo_ssh.model.drift import DriftReport, State
 from octo_ssh.model.events import TargetResult
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER
@@ -51,6 +52,21 @@ def exit_code(ends: Sequence[TargetResult], *, interrupted: bool = False) -> Exi
     if interrupted:
         codes.append(ExitCode.INTERRUPTED)
     return combine(codes)
+
+
+def drift_exit_code(report: DriftReport) -> ExitCode:
+    """3 where anything drifted, also a host key; else 4 where anything could not be looked at; else 0.
+
+    What is pending or expected does not count.
+    """
+    states = {target.state for target in report.targets}
+    states |= {step.state for target in report.targets for step in target.steps}
+    return combine(
+        (
+            ExitCode.DIFFERS if State.DRIFTED in states else ExitCode.DONE,
+            ExitCode.INCOMPLETE if State.UNKNOWN in states else ExitCode.DONE,
+        )
+    )
 
 
 def next_command(command: str, ends: Sequence[TargetResult]) -> str:
