@@ -42,7 +42,7 @@ def inspect(to: str, folders: Iterable[str], *, hashed: bool) -> Reading[Mapping
 def _inspection(group: Mapping[str, bytes]) -> Inspection:
     return Inspection(
         manifest=_manifest(replies.unpacked(group["manifest"])) if "manifest" in group else None,
-        tree=parse_tree(group) if "sums" in group else None,
+        tree=parse_tree(group) if "digests" in group else None,
     )
 
 

@@ -5,23 +5,26 @@
 tell_places() {
 	look_at_find
 	while [ $# -gt 0 ]; do
-		absolute "$1"
-		o_to=$o_at
-		while [ "$o_to" != "${o_to%/}" ] && [ "$o_to" != / ]; do o_to=${o_to%/}; done
 		o_shared=$2
+		tell_place "$1"
 		shift 2
-		tell_place
 		mark shared
 		while [ "$o_shared" -gt 0 ]; do
-			if [ -e "$o_to/shared/$1" ] || [ -L "$o_to/shared/$1" ]; then printf 1; else printf 0; fi
+			tell_shared "$1"
 			shift
 			o_shared=$((o_shared - 1))
 		done
 	done
 }
 
-# The place $o_to.
+# A digit: whether the shared path $1 exists at $o_to.
+tell_shared() { if [ -e "$o_to/shared/$1" ] || [ -L "$o_to/shared/$1" ]; then printf 1; else printf 0; fi; }
+
+# The place $1, from now on $o_to.
 tell_place() {
+	absolute "$1"
+	o_to=$o_at
+	while [ "$o_to" != "${o_to%/}" ] && [ "$o_to" != / ]; do o_to=${o_to%/}; done
 	judge_place
 	o_current=
 	o_print=

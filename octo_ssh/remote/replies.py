@@ -86,6 +86,14 @@ def groups(reply: Reply, first: str) -> Iterator[dict[str, bytes]]:
         yield group
 
 
+def divided(reply: Reply, name: str) -> tuple[Reply, Reply]:
+    """What stands before the one section of that name, and what stands behind it. Raises ValueError without it."""
+    if [key for key, _ in reply.sections].count(name) != 1:
+        raise ValueError(f"the reply does not hold one section named {name!r}")
+    at = next(at for at, (key, _) in enumerate(reply.sections) if key == name)
+    return Reply(reply.status, reply.sections[:at]), Reply(reply.status, reply.sections[at + 1 :])
+
+
 def disk(words: str) -> Disk | None:
     """``free blocks, block size, free inodes, inodes``, as ``stat -f`` printed them; None for an empty text."""
     if not words.strip():

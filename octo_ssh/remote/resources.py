@@ -22,6 +22,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,240}")
 _UNIT_KINDS = frozenset(
     ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
 )
+_DELETED = " (deleted)"
 _NAMELESS = "UNKNOWN"
 """What stat says for a number that belongs to nobody."""
 
@@ -41,25 +42,42 @@ def look(files: Sequence[FileRequest], services: Mapping[str, str]) -> Reading[R
     Raises RemoteError for what cannot be the name of a unit.
     """
     asked = tuple(files)
-    names = {step_id: unit_name(name) for step_id, name in services.items()}
-    units = tuple(dict.fromkeys(names.values()))
+    names = unit_names(services)
 
     def parse(reply: Reply) -> Resources:
-        checked = replies.checked(reply)
-        found = list(replies.groups(checked, "file"))
-        if len(found) != len(asked):
-            raise ValueError(f"the reply tells of {len(found)} files instead of {len(asked)}")
-        seen = parse_units(checked, units) if units else {}
-        return Resources(
-            {request.step_id: parse_file(group) for request, group in zip(asked, found, strict=True)},
-            {step_id: seen[unit] for step_id, unit in names.items()},
-        )
+        return parse_resources(replies.checked(reply), asked, names)
 
     return Reading(
         name="looking at files and services",
         body=body("seen", "resources"),
-        words=(str(len(asked)), *_file_words(asked), *units),
+        words=tuple(resource_words(asked, names)),
         parse=parse,
+    )
+
+
+def unit_names(services: Mapping[str, str]) -> dict[str, str]:
+    """The whole names of units, by step id. Raises RemoteError for what is none."""
+    return {step_id: unit_name(name) for step_id, name in services.items()}
+
+
+def resource_words(files: Sequence[FileRequest], names: Mapping[str, str]) -> Iterator[str]:
+    """The parameters of ``tell_resources``; ``names``: those of ``unit_names``."""
+    yield str(len(files))
+    for file in files:
+        yield from (file.path, file.sha256 and words.digest(file.sha256))
+    yield from dict.fromkeys(names.values())
+
+
+def parse_resources(reply: Reply, files: Sequence[FileRequest], names: Mapping[str, str]) -> Resources:
+    """The sections of ``tell_resources``. Raises ValueError."""
+    found = list(replies.groups(reply, "file"))
+    if len(found) != len(files):
+        raise ValueError(f"the reply tells of {len(found)} files instead of {len(files)}")
+    units = tuple(dict.fromkeys(names.values()))
+    seen = parse_units(reply, units) if units else {}
+    return Resources(
+        {request.step_id: parse_file(group) for request, group in zip(files, found, strict=True)},
+        {step_id: seen[unit] for step_id, unit in names.items()},
     )
 
 
@@ -102,27 +120,32 @@ def parse_file(group: Mapping[str, bytes]) -> FileSeen:
 
 
 def parse_units(reply: Reply, units: Sequence[str]) -> dict[str, ServiceSeen]:
-    """The section of ``tell_units``, by unit. Raises ValueError."""
+    """The sections of ``tell_units``, by unit. Raises ValueError."""
     content = replies.text(reply.section("units")).strip("\n")
     if not content:
         return {unit: ServiceSeen(systemd=False) for unit in units}
     blocks = [dict(_properties(block)) for block in re.split(r"\n{2,}", content)]
     if len(blocks) != len(units) or not all("LoadState" in block for block in blocks):
         raise ValueError(f"systemctl told of {len(blocks)} units instead of {len(units)}")
-    return {
-        unit: ServiceSeen(
-            systemd=True,
-            load=block["LoadState"],
-            active=block.get("ActiveState", ""),
-            enabled=block.get("UnitFileState", ""),
-        )
-        for unit, block in zip(units, blocks, strict=True)
-    }
+    told = iter(replies.fields(replies.optional(reply, "unit-files") or b""))
+    return {unit: _unit(block, told) for unit, block in zip(units, blocks, strict=True)}
 
 
-def _file_words(files: tuple[FileRequest, ...]) -> Iterator[str]:
-    for file in files:
-        yield from (file.path, file.sha256 and words.digest(file.sha256))
+def _unit(block: Mapping[str, str], told: Iterator[str]) -> ServiceSeen:
+    """A unit's properties, and its part of the section ``unit-files``: that ends in an empty field."""
+    digest, *places = (next(told, "") for _ in range(3))
+    dropins = dict.fromkeys(iter(lambda: next(told, ""), ""))
+    pid = block.get("MainPID", "")
+    return ServiceSeen(
+        systemd=True,
+        load=block["LoadState"],
+        active=block.get("ActiveState", ""),
+        enabled=block.get("UnitFileState", ""),
+        unit_sha256=digest and words.digest(digest),
+        dropins=tuple(dropins),
+        main_pid=int(pid) if re.fullmatch(r"[0-9]{1,10}", pid) else 0,
+        runs_in=tuple(dict.fromkeys(place.removesuffix(_DELETED) for place in places if place)),
+    )
 
 
 def _content(group: Mapping[str, bytes], digest: str) -> bytes | None:

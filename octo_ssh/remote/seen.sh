@@ -116,16 +116,129 @@ tell_file() {
 # Whether systemd runs here.
 has_systemd() { [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; }
 
+# $o_value: the property $1 out of $o_said.
+property() {
+	o_value=${o_said#*"
+$1="}
+	[ "$o_value" != "$o_said" ] || o_value=
+	o_value=${o_value%%
+*}
+}
+
 # $o_said: a block of properties for each unit.
 ask_units() {
-	o_said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p InvocationID -- "$@" 2>/dev/null)
+	o_said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p InvocationID -p MainPID \
+		-p FragmentPath -p DropInPaths -- "$@" 2>/dev/null)
 	[ -n "$o_said" ] || fail "systemctl does not tell: $(systemctl show -p LoadState -- "$@" 2>&1 | head -c 1000)"
 }
 
-# The section `units`: what systemd says of each; empty where it does not run.
+# The section `units`: what systemd says of each; empty where it does not run. Then `unit-files`, fields ended by NUL for
+# each: what digest_unit says, working folder and program of its main process, its drop-ins, and an empty one.
 tell_units() {
 	o_said=
 	if has_systemd; then ask_units "$@"; fi
 	mark units
 	printf '%s\n' "$o_said"
+	[ -n "$o_said" ] || return 0
+	mark unit-files
+	o_blocks=$o_said
+	o_line='
+'
+	for o_unit; do
+		o_said=$o_line${o_blocks%%"$o_line$o_line"*}
+		o_blocks=${o_blocks#*"$o_line$o_line"}
+		printf '%s\0' "$(digest_unit)"
+		property MainPID
+		case $o_value in
+		'' | 0 | *[!0-9]*) printf '\0\0' ;;
+		*) printf '%s\0' "$(readlink "/proc/$o_value/cwd" 2>/dev/null)" "$(readlink "/proc/$o_value/exe" 2>/dev/null)" ;;
+		esac
+		each_unit_file name_dropin
+		printf '\0'
+	done
+}
+
+# A sha256 over paths and contents of the files of the unit $o_unit, in no order; empty where one may not be read.
+digest_unit() {
+	o_lines=$(each_unit_file digest_line | LC_ALL=C sort -u)
+	case $o_lines in *unreadable*) return 0 ;; esac
+	o_sum=$(printf %s "$o_lines" | sha256sum)
+	printf %s "${o_sum%% *}"
+}
+
+# One line for the path $1 and its content; none where it is not there. Empty: what may not be listed.
+digest_line() {
+	if [ -z "$1" ]; then
+		o_sum=unreadable
+	elif [ -f "$1" ]; then
+		o_sum=$({ sha256sum <"$1"; } 2>/dev/null) || o_sum=unreadable
+	elif [ -e "$1" ]; then
+		o_sum=special
+	elif [ -L "$1" ]; then
+		o_sum=dangling
+	else
+		nearest "${1%/*}"
+		[ ! -x "$o_at" ] || return 0
+		o_sum=unreadable
+	fi
+	case $o_sum in
+	unreadable) echo unreadable ;;
+	*) printf '%s\0%s\n' "$1" "${o_sum%% *}" | sha256sum ;;
+	esac
+}
+
+# The path $1 where it is that of a drop-in and something is there, ended by NUL.
+name_dropin() { case $1 in *.d/*.conf) if [ -e "$1" ]; then printf '%s\0' "$1"; fi ;; esac; }
+
+# Call $1 with each file that systemd names for the unit $o_unit, or would take when it is asked to look again: a file
+# that was put there since counts too, and one that was taken away does not. One may come twice; an empty path stands for a
+# folder that may not be listed.
+each_unit_file() {
+	property FragmentPath
+	o_files=$o_value
+	property DropInPaths
+	set -f
+	IFS=' '
+	# systemd quotes odd names; those are found below.
+	# shellcheck disable=SC2086
+	set -- "$1" $o_files $o_value
+	unset IFS
+	set +f
+	o_call=$1
+	shift
+	for o_file; do
+		case $o_file in
+		/lib/*) if [ -L /lib ]; then o_file=/usr$o_file; fi ;;
+		/*) ;;
+		*) continue ;;
+		esac
+		"$o_call" "$o_file"
+	done
+	o_template=$o_unit
+	case $o_unit in *@*.*) o_template=${o_unit%%@*}@.${o_unit##*.} ;; esac
+	for o_folder in /etc/systemd/system.control /run/systemd/system.control /etc/systemd/system /run/systemd/system \
+		/usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+		if [ "$o_folder" = /lib/systemd/system ] && [ -L /lib ]; then continue; fi
+		for o_name in "$o_unit" "$o_template"; do
+			"$o_call" "$o_folder/$o_name"
+			o_file=$o_folder/$o_name.d
+			if [ -d "$o_file" ] && { [ ! -r "$o_file" ] || [ ! -x "$o_file" ]; }; then "$o_call" ''; fi
+			for o_file in "$o_folder/$o_name.d"/*.conf; do
+				if [ -e "$o_file" ] || [ -L "$o_file" ]; then "$o_call" "$o_file"; fi
+			done
+		done
+	done
+}
+
+# Words: n, n times path and sha256|'', then units
+tell_resources() {
+	o_left=$1
+	shift
+	while [ "$o_left" -gt 0 ]; do
+		place_of "$1"
+		tell_file "$2"
+		shift 2
+		o_left=$((o_left - 1))
+	done
+	[ $# -eq 0 ] || tell_units "$@"
 }

@@ -10,15 +10,6 @@ o_watcher=
 o_job=
 has_systemd || fail 'systemd does not run on the target, and a service step needs it'
 
-# $o_value: the property $1 out of $o_said.
-property() {
-	o_value=${o_said#*"
-$1="}
-	[ "$o_value" != "$o_said" ] || o_value=
-	o_value=${o_value%%
-*}
-}
-
 # What systemd says of the unit: $o_load, $o_active, $o_sub, $o_file, and $o_start, which each start makes anew.
 see_unit() {
 	ask_units "$o_unit"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from octo_ssh.model.manifest import Entry, Kind
 from octo_ssh.model.observed import Tree
@@ -13,31 +13,52 @@ from octo_ssh.remote.replies import text, unpacked
 
 MAX_ENTRIES = 1_000_000
 
-_KINDS = {"f": Kind.FILE, "d": Kind.DIR, "l": Kind.LINK}
+_ITSELF = "."
+_KINDS = {b"f": Kind.FILE, b"d": Kind.DIR, b"c": Kind.DIR, b"l": Kind.LINK}
+_OWNER = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}")
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _SUM = re.compile(rb"(\\?)([0-9a-f]{64}) [ *]")
 
 
-def parse_tree(group: Mapping[str, bytes]) -> Tree:
-    """The tree in a group of sections. Raises ValueError for a listing that does not hang together."""
-    wanted = {"sums", "closed", *({"entries"} if "entries" in group else {"paths", "stats", "links"})}
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One entry of the listing, before its digest is known."""
+
+    raw: bytes
+    """Its path as find printed it."""
+    entry: Entry
+    owner: str
+
+
+def parse_tree(group: Mapping[str, bytes], *, owners: bool = False) -> Tree:
+    """The tree in a group of sections; ``owners``: with them. Raises ValueError for a listing that does not hang
+    together.
+
+    The folder itself is no entry; where it may not be listed or entered, ``.`` is among the unreadable ones.
+    """
+    wanted = {"digests", *({"entries"} if "entries" in group else {"paths", "stats", "links", "closed"})}
     if not wanted <= set(group):
         raise ValueError(f"the listing lacks {', '.join(sorted(wanted - set(group)))}")
-    found = list(_printed(_list(group["entries"])) if "entries" in group else _from_stat(group))
+    unreadable: set[str] = set()
+    found = list(_printed(_list(group["entries"]), unreadable) if "entries" in group else _from_stat(group, unreadable))
     if len(found) > MAX_ENTRIES:
         raise ValueError(f"the listing holds more than {MAX_ENTRIES} entries")
-    sums = _sums(unpacked(group["sums"]), (raw for raw, entry in found if entry.kind is Kind.FILE))
-    unreadable = {text(_inside(raw)) for raw in _list(group["closed"]) if raw != b"."}
+    digests = _digests(unpacked(group["digests"]), [one.raw for one in found if one.entry.kind is Kind.FILE])
     entries: dict[str, Entry] = {}
-    for raw, entry in found:
+    whose: dict[str, str] = {}
+    for one in found:
+        entry = one.entry
+        if entry.path in whose:
+            raise ValueError(f"the listing holds {entry.path!r} twice")
+        whose[entry.path] = one.owner
         if entry.kind is Kind.FILE:
-            digest = sums.get(raw, "")
+            digest = digests.get(one.raw, "")
             if not digest:
                 unreadable.add(entry.path)
             entry = replace(entry, sha256=digest)
-        if entry.path in entries:
-            raise ValueError(f"the listing holds {entry.path!r} twice")
         entries[entry.path] = entry
-    return Tree(entries, frozenset(unreadable))
+    entries.pop(_ITSELF, None)
+    return Tree(entries, frozenset(unreadable), whose if owners else {})
 
 
 def _list(section: bytes) -> list[bytes]:
@@ -47,23 +68,28 @@ def _list(section: bytes) -> list[bytes]:
     return content.split(b"\0")[:-1]
 
 
-def _printed(parts: list[bytes]) -> Iterator[tuple[bytes, Entry]]:
-    """``kind mode size link`` and the path, in turns, as GNU find prints them."""
+def _printed(parts: list[bytes], closed: set[str]) -> Iterator[_Listed]:
+    """``kind mode size owner link`` and the path, in turns, as GNU find prints them. ``closed`` takes the folders that
+    may not be looked into.
+    """
     if len(parts) % 2:
         raise ValueError("the listing is cut off")
     for facts, path in zip(parts[::2], parts[1::2], strict=True):
-        kind, mode, size, target = facts.split(b" ", 3)
-        yield path, _entry(path, _KINDS.get(kind.decode("ascii"), Kind.OTHER), int(mode, 8), int(size), target)
+        kind, mode, size, owner, target = facts.split(b" ", 4)
+        listed = _listed(path, _KINDS.get(kind, Kind.OTHER), int(mode, 8), int(size), owner, target)
+        if kind == b"c":
+            closed.add(listed.entry.path)
+        yield listed
 
 
-def _from_stat(group: Mapping[str, bytes]) -> Iterator[tuple[bytes, Entry]]:
-    """Three lists in the same order: paths, ``mode size`` in hexadecimal and decimal, and the links' targets."""
+def _from_stat(group: Mapping[str, bytes], closed: set[str]) -> Iterator[_Listed]:
+    """Three lists in the same order: paths, ``mode size owner`` (the mode in hexadecimal), and the links' targets."""
     paths, lines = _list(group["paths"]), unpacked(group["stats"]).splitlines()
     targets = iter(_list(group["links"]))
     if len(paths) != len(lines):
         raise ValueError("the listing does not hang together: the folder changed while it was read")
     for path, line in zip(paths, lines, strict=True):
-        mode, size = line.split()
+        mode, size, owner = line.split()
         bits = int(mode, 16)
         kind = Kind.OTHER
         target = b""
@@ -74,45 +100,59 @@ def _from_stat(group: Mapping[str, bytes]) -> Iterator[tuple[bytes, Entry]]:
         elif stat.S_ISLNK(bits):
             kind = Kind.LINK
             target = next(targets, b"")
-        yield path, _entry(path, kind, stat.S_IMODE(bits), int(size), target)
+        yield _listed(path, kind, stat.S_IMODE(bits), int(size), owner, target)
+    closed.update(_inside(path) for path in _list(group["closed"]))
 
 
-def _entry(path: bytes, kind: Kind, mode: int, size: int, target: bytes) -> Entry:
-    name = text(_inside(path))
+def _listed(path: bytes, kind: Kind, mode: int, size: int, owner: bytes, target: bytes) -> _Listed:
+    if not _OWNER.fullmatch(owner):
+        raise ValueError("the listing does not tell whose an entry is")
+    name = _inside(path)
     match kind:
         case Kind.FILE:
-            return Entry(name, kind, mode, size)
+            entry = Entry(name, kind, mode, size)
         case Kind.LINK:
-            return Entry(name, kind, target=text(target))
+            entry = Entry(name, kind, target=text(target))
         case Kind.DIR | Kind.OTHER:
-            return Entry(name, kind, mode)
+            entry = Entry(name, kind, mode)
+    return _Listed(path, entry, owner.decode("ascii"))
 
 
-def _inside(path: bytes) -> bytes:
-    """The path without its ``./``. Raises ValueError for one that leads out."""
+def _inside(path: bytes) -> str:
+    """The path without its ``./``; ``.`` for the folder itself. Raises ValueError for one that leads out."""
     inner = path.removeprefix(b"./")
+    if path == b".":
+        return _ITSELF
     if inner == path or any(part in (b"", b".", b"..") for part in inner.split(b"/")):
         raise ValueError(f"not a path inside a folder: {path[:100]!r}")
-    return inner
+    return text(inner)
 
 
-def _sums(lines: bytes, paths: Iterable[bytes]) -> dict[bytes, str]:
+def _digests(lines: bytes, paths: Sequence[bytes]) -> dict[bytes, str]:
     """The digest of each path that could be read.
 
     sha256sum prints the files in the order of the listing and leaves unreadable ones out. GNU escapes names with
     backslash or newline and says so with a backslash before the digest; busybox prints them as they are. So each line
-    is matched against the name that must come next, never taken apart.
+    is matched against the name that must come next, never taken apart. Files that were made since they were listed
+    are passed over: they are found the next time.
     """
+    listed = frozenset(paths)
+    # busybox breaks a name where it holds a newline: what stands before that is no file that nobody listed.
+    begun = frozenset(path.partition(b"\n")[0] for path in listed)
     found: dict[bytes, str] = {}
     at = 0
-    for path in paths:
-        match = _SUM.match(lines, at)
-        if match is None:
-            continue
-        name = _escaped(path) if match.group(1) else path
-        if lines.startswith(name + b"\n", match.end()):
-            found[path] = match.group(2).decode("ascii")
-            at = match.end() + len(name) + 1
+    for path in (*paths, b""):
+        while match := _SUM.match(lines, at):
+            name = _escaped(path) if match.group(1) else path
+            if path and lines.startswith(name + b"\n", match.end()):
+                found[path] = match.group(2).decode("ascii")
+                at = match.end() + len(name) + 1
+                break
+            end = lines.find(b"\n", match.end())
+            name = lines[match.end() : end]
+            if end < 0 or not name.startswith(b"./") or (_plain(name) in listed if match.group(1) else name in begun):
+                break
+            at = end + 1
     if at != len(lines):
         raise ValueError("the digests do not fit the listing: the folder changed while it was read")
     return found
@@ -120,3 +160,7 @@ def _sums(lines: bytes, paths: Iterable[bytes]) -> dict[bytes, str]:
 
 def _escaped(path: bytes) -> bytes:
     return path.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+
+
+def _plain(name: bytes) -> bytes:
+    return _ESCAPE.sub(lambda found: {b"n": b"\n", b"r": b"\r"}.get(found[1], found[1]), name)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.manifest import Entry, Kind
-from octo_ssh.model.observed import FileRequest, PlaceRequest
+from octo_ssh.model.observed import FileRequest, PlaceRequest, Tree
 from octo_ssh.model.program import Program, Reply
 from octo_ssh.remote.commit import commit
+from octo_ssh.remote.drift import DriftAsk, PlaceAsk, drift, drift_as
 from octo_ssh.remote.inspect import inspect
 from octo_ssh.remote.lock import acquire, free
 from octo_ssh.remote.observe import facts, observe, observe_places
@@ -29,9 +30,13 @@ from octo_ssh.remote.trees import parse_tree
 from octo_ssh.remote.words import name, two_texts
 
 PLACE = PlaceRequest("deploy", "/srv/shop", ("a", "b"))
+WATCHED = DriftAsk((PlaceAsk("deploy", "/srv/shop", ("a", "b")),), (FileRequest("one", "/x"),), {"two": "shop"})
 PROGRAMS: dict[str, Callable[[], Program[Any]]] = {
     "observe": lambda: observe("~/x", "p", None, (PLACE,)),
     "observe_places": lambda: observe_places("/x", "p", None, (PLACE,)),
+    "drift": lambda: drift("~/x", "p", None, WATCHED),
+    "drift_as": lambda: drift_as("/x", "p", None, WATCHED),
+    "look": lambda: look(WATCHED.files, WATCHED.services),
     "facts": lambda: facts("~/x"),
     "inspect": lambda: inspect("/x", ("1",), hashed=True),
     "acquire": lambda: acquire(
@@ -60,6 +65,7 @@ SECTIONS = [
     "facts", "tools", "lease", "journal", "baseline", "releases", "sums", "place", "shared", "folder", "manifest",
     "entries", "stats", "paths", "links", "closed", "acquired", "moved", "fingerprint", "removed", "exit-0", "exit-x",
     "exit-999", "last", "reason", "cancelled", "survivors", "linger", "problem", "have",
+    "digests", "shut", "resources", "file", "content", "units", "unit-files",
 ]
 # fmt: on
 CONTENT = st.one_of(
@@ -88,41 +94,79 @@ def test_a_lie_is_an_error_and_no_crash(
 
 def tree(**sections: bytes) -> dict[str, bytes]:
     packed = {name: gzip.compress(content) for name, content in sections.items()}
-    return {"sums": gzip.compress(b""), "closed": gzip.compress(b""), **packed}
+    return {"digests": gzip.compress(b""), "closed": gzip.compress(b""), **packed}
 
 
 def test_a_bomb_is_cut() -> None:
     bomb = gzip.compress(b"\0" * 400_000_000, 1)
     with pytest.raises(ValueError, match="too large"):
-        parse_tree({"entries": bomb, "sums": b"", "closed": b""})
+        parse_tree({"entries": bomb, "digests": b"", "closed": b""})
 
 
 @pytest.mark.parametrize("path", [b"/etc/passwd", b"./../x", b"./a/../b", b"./a//b", b"x", b"./"])
 def test_a_path_that_leads_out_is_refused(path: bytes) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
-        parse_tree(tree(entries=b"d 755 1 \0" + path + b"\0"))
+        parse_tree(tree(entries=b"d 755 1 0:0 \0" + path + b"\0"))
 
 
 def test_unreadable_files_are_known_to_be_there() -> None:
     digest = b"1" * 64
     found = parse_tree(
         tree(
-            entries=b"f 644 1 \0./a\0f 600 2 \0./b\nc\0f 644 3 \0./d\0",
-            sums=digest + b"  ./a\n" + digest + b"  ./d\n",
-            closed=b".\0./e\0",
-        )
+            entries=b"f 644 1 0:0 \0./a\0f 600 2 0:0 \0./b\nc\0f 644 3 7:8 \0./d\0c 700 4 0:0 \0./e\0",
+            digests=digest + b"  ./a\n" + digest + b"  ./d\n",
+        ),
+        owners=True,
     )
     assert found.unreadable == {"b\nc", "e"}
+    assert found.owners == {"a": "0:0", "b\nc": "0:0", "d": "7:8", "e": "0:0"}
     assert found.entries["b\nc"] == Entry("b\nc", Kind.FILE, 0o600, 2)
     assert found.entries["d"].sha256 == digest.decode()
 
 
 @pytest.mark.parametrize(
-    "sums", [b"1" * 64 + b"  ./other\n", b"1" * 64 + b"  ./a\n" + b"1" * 64 + b"  ./a\n", b"nonsense", b"\n"]
+    "digests",
+    [
+        b"1" * 64 + b"  /other\n",
+        b"1" * 64 + b"  ./a\n" + b"1" * 64 + b"  ./a\n",
+        b"1" * 64 + b"  ./b",
+        b"nonsense",
+        b"\n",
+    ],
 )
-def test_digests_of_other_files_are_refused(sums: bytes) -> None:
+def test_digests_that_do_not_fit_are_refused(digests: bytes) -> None:
     with pytest.raises(ValueError, match="do not fit"):
-        parse_tree(tree(entries=b"f 644 1 \0./a\0", sums=sums))
+        parse_tree(tree(entries=b"f 644 1 0:0 \0./a\0", digests=digests))
+
+
+@pytest.mark.parametrize("owner", [b"", b"root:root", b"0", b"-1:0", b"0:0:0"])
+def test_an_owner_that_is_no_pair_of_numbers_is_refused(owner: bytes) -> None:
+    with pytest.raises(ValueError, match="whose an entry is"):
+        parse_tree(tree(entries=b"f 644 1 " + owner + b" \0./a\0"))
+
+
+NEW = b"1" * 64 + b"  ./new\n"
+ODD_NEW = b"\\" + b"1" * 64 + b"  ./new\\nline\n"
+
+
+@pytest.mark.parametrize("before", [b"", NEW, ODD_NEW, NEW + ODD_NEW])
+@pytest.mark.parametrize("after", [b"", NEW, ODD_NEW])
+def test_files_made_since_the_listing_are_passed_over(before: bytes, after: bytes) -> None:
+    digests = before + b"2" * 64 + b"  ./a\n" + after + b"3" * 64 + b"  ./b\nc\n" + after
+    found = parse_tree(
+        tree(entries=b"f 644 1 0:0 \0./a\0f 644 1 0:0 \0./gone\0f 644 1 0:0 \0./b\nc\0", digests=digests)
+    )
+    assert {path: entry.sha256[:1] for path, entry in found.entries.items()} == {"a": "2", "gone": "", "b\nc": "3"}
+    assert found.unreadable == {"gone"}
+
+
+def test_the_folder_itself_is_no_entry_and_is_unknown_where_it_is_closed() -> None:
+    listed = b"c 700 4 5:6 \0.\0"
+    assert parse_tree(tree(entries=listed)) == Tree({}, frozenset((".",)))
+    assert parse_tree(tree(entries=listed.replace(b"c", b"d")), owners=True) == Tree({}, owners={".": "5:6"})
+    stats = tree(paths=b".\0./a\0", stats=b"41c0 5 5:6\n81a4 1 0:0\n", links=b"", closed=b".\0")
+    assert parse_tree(stats, owners=True).owners == {".": "5:6", "a": "0:0"}
+    assert parse_tree(stats).unreadable == {".", "a"}
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", ".hidden", "-x", "a/b", "a\nb", "x" * 300])
