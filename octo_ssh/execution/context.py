@@ -76,8 +76,9 @@ class RunContext:
     approve: Approve
     run_outcome: Callable[[], str]
     """``success`` or ``failure``, as it stands: exported as OCTO_RUN_OUTCOME."""
-    went_back: set[str] = field(default_factory=set)
-    """Targets on which a package went back: such a run is never a success, whatever came of it later."""
+    went_back: set[tuple[str, str]] = field(default_factory=set)
+    """Package steps that went back, and on which target: such a run is no success, unless another try of the step
+    brought the release after all."""
     interruption: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by the first signal."""
 

@@ -195,10 +195,11 @@ class Deployment:
         await self._tell(
             "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, change=change
         )
+        self.context.went_back.discard((self.step.id, self.hold.name))
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
-        self.context.went_back.add(self.hold.name)
+        self.context.went_back.add((self.step.id, self.hold.name))
         old = self.work.previous
         activation = {} if old is None else self._activation(self.work.returning)
         release = self.hold.observed.baseline.release

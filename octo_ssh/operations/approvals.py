@@ -11,7 +11,7 @@ from octo_ssh.execution.context import StepEnd
 from octo_ssh.model.events import ApprovalGiven, Choice
 from octo_ssh.model.plan import ApproveStep, GroupStep, ReleasePlan, Step
 from octo_ssh.model.words import nearest, quoted_list
-from octo_ssh.model.work import RunPlan
+from octo_ssh.model.work import PlannedStep, RunPlan
 from octo_ssh.operations.requests import ApplyOptions, Asker
 from octo_ssh.planning.schedule import Start
 
@@ -98,7 +98,11 @@ def _will_ask(plan: RunPlan) -> Iterator[str]:
         if isinstance(step.step.kind, ApproveStep):
             if any(planned.due for planned in step.planned.values()):
                 yield step.step.id
-        elif step.window is not None and step.window.asks:
-            busy = {target for child in step.children for target, planned in child.planned.items() if planned.due}
-            if len(busy) > step.window.canary:
-                yield step.step.id
+        elif step.window is not None and step.window.asks and len(_busy(step)) > step.window.canary:
+            yield step.step.id
+
+
+def _busy(step: PlannedStep) -> set[str]:
+    """The targets on which it, or a step inside it, is due."""
+    here = {target for target, planned in step.planned.items() if planned.due}
+    return here.union(*map(_busy, step.children))

@@ -56,6 +56,15 @@ def test_what_will_be_asked_is_missed_before_anything_changes() -> None:
     assert '--approve "roll=NOTE" --approve "sign=NOTE"' in refused.value.hint
 
 
+def test_what_will_be_asked_is_missed_where_the_work_stands_in_a_group_of_the_group() -> None:
+    inner = row(group("inner"), due(run("go"), ("web-1", "web-2")))
+    plan = RunPlan(
+        "shop", None, None, ("web-1", "web-2"), (row(ROLL, inner, window=Window(1, 1, 0, 0.0, asks=True)),), 0
+    )
+    with pytest.raises(Refused, match="'roll' will ask"):
+        Approvals.of(PLAN, ApplyOptions()).refuse_missing(plan)
+
+
 @pytest.mark.parametrize(
     ("options", "plan"),
     [
