@@ -1,4 +1,4 @@
-"""``schema``: what may stand in an inventory or a plan, for editors."""
+"""``schema``: what may stand in an inventory or a plan, for editors; what ``drift --json`` prints."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     terminal: Terminal,
-    file: Annotated[File, typer.Argument(help="Of which file.")],
+    file: Annotated[File, typer.Argument(help="Of which file; drift: of what drift --json prints.")],
 ) -> ExitCode:
     """Print the JSON Schema of a file.
 
-    Editors complete and check keys with it.
+    Editors complete and check keys with it; programs learn what drift --json prints.
     """
     from octo_ssh.operations import schema as operation
 

@@ -102,6 +102,8 @@ class StepDrift:
     findings: tuple[Finding, ...] = ()
     expected: tuple[tuple[Finding, Expected], ...] = ()
     """Findings that ``drift.ignore`` covers, with the entry that does."""
+    partly_unknown: bool = False
+    """It has drifted, and not all of it could be looked at: ``reason`` says why."""
     unverified: bool = False
     """The manifest could be compared with nothing but the target's own record of it."""
     unverified_files: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from octo_ssh.errors import UsageError
 from octo_ssh.model.drift import DriftReport, Finding, State
 from octo_ssh.output.drift_history import findings_of, news
-from octo_ssh.output.drift_words import about, counts_of, counts_words, finding_words, folded, verdict, whose
+from octo_ssh.output.drift_sentences import sentence
+from octo_ssh.output.drift_words import about, counts_of, counts_words, folded, verdict, whose
 from octo_ssh.output.text import clean_line
 from octo_ssh.output.words import amount, cut
 
@@ -82,7 +83,7 @@ def body_of(report: DriftReport, report_file: str = "") -> str:
 
 
 def _section(title: str, pairs: Sequence[tuple[str, Finding]]) -> list[str]:
-    rows = [f"{whose(row.targets)}: {finding_words(row.finding)}" for row in folded(pairs)]
+    rows = [f"{whose(row.targets)}: {sentence(row.finding)}" for row in folded(pairs)]
     return ["", title, *_bounded(rows)] if rows else []
 
 

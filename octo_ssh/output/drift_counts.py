@@ -59,5 +59,5 @@ def is_unreachable(target: TargetDrift) -> bool:
 
 def _states(target: TargetDrift) -> set[State]:
     """How the target stands, in all that its steps say; a step may have drifted and not be known as a whole."""
-    in_part = {State.UNKNOWN} if any(step.state is State.DRIFTED and step.reason for step in target.steps) else set()
+    in_part = {State.UNKNOWN} if any(step.partly_unknown for step in target.steps) else set()
     return {target.state, *(step.state for step in target.steps), *in_part}

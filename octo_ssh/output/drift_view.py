@@ -151,9 +151,9 @@ def _diff(page: _Page, diff: tuple[str, ...]) -> Iterator[Line]:
 def _unknown(steps: Sequence[tuple[str, StepDrift]]) -> Iterator[Line]:
     """What could not be looked at, also beside what was found."""
     reasons = {
-        target: ("in part: " if step.state is State.DRIFTED else "") + first_line(step.reason)
+        target: ("in part: " if step.partly_unknown else "") + first_line(step.reason)
         for target, step in steps
-        if step.state is State.UNKNOWN or (step.state is State.DRIFTED and step.reason)
+        if step.state is State.UNKNOWN or step.partly_unknown
     }
     for reason, names in _grouped(reasons):
         yield Line(f"{_LABEL.format('unknown')}{named(names)}  {reason}".rstrip(), Tone.WARNING)
@@ -197,7 +197,7 @@ def _pending(page: _Page) -> Iterator[Line]:
         ((clean_line(step.name), first_line(step.reason)), target)
         for steps in _by_step(page.report.targets).values()
         for target, step in steps
-        if step.state is State.PENDING
+        if step.state is State.PENDING or (step.state is State.DRIFTED and step.reason and not step.partly_unknown)
     ]
     if rows:
         yield Line("")

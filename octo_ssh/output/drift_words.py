@@ -62,12 +62,6 @@ def change_words(finding: Finding) -> str:
     return f"was {was}" if was else now
 
 
-def finding_words(finding: Finding) -> str:
-    """One finding in a line: ``etc/app.conf: mode 0644 → 0600``."""
-    said = " ".join(filter(None, (phrase(finding.kind), change_words(finding))))
-    return f"{clean_line(finding.subject)}: {said}" if finding.subject else said
-
-
 def whose(targets: Sequence[str]) -> str:
     """``web-01``, ``12 targets``."""
     return clean_line(targets[0]) if len(targets) == 1 else amount(len(targets), "target")

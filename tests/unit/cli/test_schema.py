@@ -16,7 +16,7 @@ def run(*words: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([*OCTO, *words], env={**os.environ, "LC_ALL": "C"}, capture_output=True, check=False)
 
 
-@pytest.mark.parametrize(("file", "key"), [("plan", "steps"), ("inventory", "targets")])
+@pytest.mark.parametrize(("file", "key"), [("plan", "steps"), ("inventory", "targets"), ("drift", "counts")])
 def test_the_schema_of_a_file_is_printed(file: str, key: str) -> None:
     done = run(file)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -28,4 +28,4 @@ def test_the_schema_of_a_file_is_printed(file: str, key: str) -> None:
 def test_other_files_have_none() -> None:
     done = run("known_hosts")
     assert done.returncode == 2
-    assert b"'inventory', 'plan'" in done.stderr
+    assert b"'inventory', 'plan', 'drift'" in done.stderr
