@@ -18,13 +18,17 @@ _ASSIGNMENT = re.compile(rf"({_NAME.pattern})(:?=)(.*)", re.DOTALL)
 
 
 def assignments(words: Iterable[str]) -> Mapping[str, Value]:
-    """``name=text`` and ``name:=YAML``; of two for one name the later counts. Raises UsageError."""
+    """``name=text`` and ``name:=YAML``; of two for one name the later counts.
+
+    Raises UsageError, which holds nothing of what was typed: it may be a secret.
+    """
     found: dict[str, Value] = {}
-    for word in words:
+    for number, word in enumerate(words, 1):
         match = _ASSIGNMENT.fullmatch(word)
         if match is None:
             raise UsageError(
-                f"--var {word!r} is no assignment", hint="write --var name=text, or --var 'name:=[a, YAML, value]'"
+                f"--var number {number} is no assignment",
+                hint="write --var name=text, or --var 'name:=[a, YAML, value]'",
             )
         name, sign, text = match.groups()
         found[name] = text if sign == "=" else _literal(text, f"--var {name}")

@@ -44,7 +44,7 @@ def test_the_document_has_what_was_typed_and_the_step(folder: Path) -> None:
     [
         (("vars", "web-1"), 2, "there is no target 'web-1' (did you mean 'web-01'?)"),
         (("vars", "web-01", "none.yaml"), 2, "there is no plan 'none.yaml'"),
-        (("vars", "web-01", "--var", "x"), 2, "--var 'x' is no assignment"),
+        (("vars", "web-01", "--var", "x"), 2, "--var number 1 is no assignment"),
         (("vars", "web-01", "inventory.yaml"), 1, "inventory.yaml:"),
     ],
 )
