@@ -78,6 +78,7 @@ def baseline_text(baseline: Baseline) -> bytes:
                 }
                 for step, said in baseline.outputs.items()
             },
+            "held": sorted(baseline.held),
         }
     )
 
@@ -109,6 +110,7 @@ def parse_baseline(text: bytes) -> Baseline:
             files=_each(data.get("files", {}), _file),
             services=_each(data.get("services", {}), _service),
             outputs=_each(data.get("outputs", {}), _outputs),
+            held=frozenset(_texts(data.get("held", []))),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RemoteError(

@@ -318,6 +318,9 @@ class Baseline:
     """By service step id."""
     outputs: Mapping[str, StepOutputs] = field(default_factory=dict)
     """By step id."""
+    held: frozenset[str] = frozenset()
+    """Ids of run steps whose ``unless`` said that they are done already when a run decided, or that ran since: it
+    should say so still."""
 
 
 @dataclass(frozen=True, slots=True)

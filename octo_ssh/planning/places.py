@@ -46,7 +46,7 @@ def places(loaded: Loaded, selection: Selection) -> Mapping[str, tuple[Place, ..
         for name in reach[step.id]:
             target = loaded.inventory.targets[name]
             try:
-                to = _to(loaded, step, step.kind, target)
+                to = step_place(loaded, step, name)
             except TemplateProblem as error:
                 problems.append(Problem(error.position, error.message))
                 continue
@@ -88,8 +88,10 @@ def absolute(path: str, home: str) -> str:
     return posixpath.join(home, path)
 
 
-def _to(loaded: Loaded, step: Step, kind: PackageStep, target: Target) -> str:
-    if kind.to is None:
-        plan = loaded.plan
-        return posixpath.join(target.root, "apps", plan.project, loaded.environment or "default", kind.package)
-    return render_text(kind.to, loaded.scopes.names(target=target.name, step=step))
+def step_place(loaded: Loaded, step: Step, target: str) -> str:
+    """Where a package step puts things on a target, as ``Place.to``. Raises TemplateProblem."""
+    assert isinstance(step.kind, PackageStep)
+    if step.kind.to is None:
+        plan, root = loaded.plan, loaded.inventory.targets[target].root
+        return posixpath.join(root, "apps", plan.project, loaded.environment or "default", step.kind.package)
+    return render_text(step.kind.to, loaded.scopes.names(target=target, step=step))

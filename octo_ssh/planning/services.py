@@ -16,11 +16,11 @@ from octo_ssh.planning.before import Before
 from octo_ssh.planning.inputs import Scene
 
 RESTART = "restart"
-_RUNNING = frozenset({"active", "reloading", "refreshing"})
-_STOPPED = frozenset({"inactive", "failed", ""})
-_NOT_ENABLED = frozenset({"disabled", "enabled-runtime", "linked", "linked-runtime", ""})
+RUNNING = frozenset({"active", "reloading", "refreshing"})
+STOPPED = frozenset({"inactive", "failed", ""})
+NOT_ENABLED = frozenset({"disabled", "enabled-runtime", "linked", "linked-runtime", ""})
 """Of UnitFileState. ``indirect``, ``generated``, ``alias`` stay what they are whatever systemctl is told."""
-_ENABLED = frozenset({"enabled", "enabled-runtime"})
+ENABLED = frozenset({"enabled", "enabled-runtime"})
 
 
 def plan_service(scene: Scene, step: Step, target: str, before: Before, *, restart: str | None) -> Planned:
@@ -91,11 +91,11 @@ def _obstacle(kind: ServiceStep, seen: ServiceSeen) -> str | None:
 def _differences(kind: ServiceStep, seen: ServiceSeen) -> Iterator[str]:
     """What is to be changed, in words."""
     active = seen.active or "inactive"
-    if kind.state is ServiceState.RUNNING and seen.active not in _RUNNING:
+    if kind.state is ServiceState.RUNNING and seen.active not in RUNNING:
         yield f"{active} → running"
-    if kind.state is ServiceState.STOPPED and seen.active not in _STOPPED:
+    if kind.state is ServiceState.STOPPED and seen.active not in STOPPED:
         yield f"{active} → stopped"
-    if kind.enabled and (seen.enabled in _NOT_ENABLED or seen.load != "loaded"):
+    if kind.enabled and (seen.enabled in NOT_ENABLED or seen.load != "loaded"):
         yield f"{seen.enabled or 'not there'} → enabled"
-    if kind.enabled is False and seen.enabled in _ENABLED:
+    if kind.enabled is False and seen.enabled in ENABLED:
         yield f"{seen.enabled} → disabled"
