@@ -11,6 +11,22 @@ read_current
 [ "$o_place" = ours ] || fail "$o_to: $o_owner"
 cd -- "$o_to/releases" 2>/dev/null || finish 0
 
+# Sections `owner`: whose the folder $1 is; `strangers`: the entries in it that belong to somebody else, owner and path
+# ended by NUL each, and cut off where there are too many. Compressed: gzip -1.
+tell_owners() (
+	cd -- "$1" 2>/dev/null || exit 0
+	o_owner=$(stat -c '%u:%g' .)
+	mark owner
+	printf %s "$o_owner"
+	mark strangers
+	if [ -n "$o_printf" ]; then
+		find . -mindepth 1 ! \( -uid "${o_owner%:*}" -gid "${o_owner#*:}" \) -printf '%U:%G\0%p\0' 2>/dev/null
+	else
+		find . -mindepth 1 ! \( -user "${o_owner%:*}" -group "${o_owner#*:}" \) -exec sh -c '
+			for e; do printf "%s\0%s\0" "$(stat -c %u:%g -- "$e")" "$e"; done' sh {} + 2>/dev/null
+	fi | head -c 5000000 | gzip -1
+)
+
 for o_name in *; do
 	case $o_name in
 	*.json)
@@ -43,5 +59,6 @@ rm -rf -- "$o_to"/.octo-ssh/build.* "$o_to"/.octo-ssh/current.*
 if [ -n "$o_current" ]; then
 	mark fingerprint
 	fingerprint "$o_to/releases/$o_current"
+	tell_owners "$o_to/releases/$o_current"
 fi
 finish 0

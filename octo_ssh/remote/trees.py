@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from octo_ssh.model.manifest import Entry, Kind
 from octo_ssh.model.observed import Tree
+from octo_ssh.remote import words
 from octo_ssh.remote.replies import text, unpacked
 
 MAX_ENTRIES = 1_000_000
 
 _ITSELF = "."
 _KINDS = {b"f": Kind.FILE, b"d": Kind.DIR, b"c": Kind.DIR, b"l": Kind.LINK}
-_OWNER = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _SUM = re.compile(rb"(\\?)([0-9a-f]{64}) [ *]")
 
@@ -101,13 +101,11 @@ def _from_stat(group: Mapping[str, bytes], closed: set[str]) -> Iterator[_Listed
             kind = Kind.LINK
             target = next(targets, b"")
         yield _listed(path, kind, stat.S_IMODE(bits), int(size), owner, target)
-    closed.update(_inside(path) for path in _list(group["closed"]))
+    closed.update(_name(path) for path in _list(group["closed"]))
 
 
 def _listed(path: bytes, kind: Kind, mode: int, size: int, owner: bytes, target: bytes) -> _Listed:
-    if not _OWNER.fullmatch(owner):
-        raise ValueError("the listing does not tell whose an entry is")
-    name = _inside(path)
+    name = _name(path)
     match kind:
         case Kind.FILE:
             entry = Entry(name, kind, mode, size)
@@ -115,17 +113,11 @@ def _listed(path: bytes, kind: Kind, mode: int, size: int, owner: bytes, target:
             entry = Entry(name, kind, target=text(target))
         case Kind.DIR | Kind.OTHER:
             entry = Entry(name, kind, mode)
-    return _Listed(path, entry, owner.decode("ascii"))
+    return _Listed(path, entry, words.owner(text(owner)))
 
 
-def _inside(path: bytes) -> str:
-    """The path without its ``./``; ``.`` for the folder itself. Raises ValueError for one that leads out."""
-    inner = path.removeprefix(b"./")
-    if path == b".":
-        return _ITSELF
-    if inner == path or any(part in (b"", b".", b"..") for part in inner.split(b"/")):
-        raise ValueError(f"not a path inside a folder: {path[:100]!r}")
-    return text(inner)
+def _name(path: bytes) -> str:
+    return _ITSELF if path == b"." else words.inside(text(path))
 
 
 def _digests(lines: bytes, paths: Sequence[bytes]) -> dict[bytes, str]:

@@ -1,4 +1,4 @@
-"""Parameters of programs: what may be a name, two texts in one input, numbers."""
+"""Parameters of programs and words of their replies: what may be a name, two texts in one input, numbers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from octo_ssh.model.values import Secret
 
 _NAME = re.compile(r"[^./\0\n-][^/\0\n]{0,199}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_OWNER = re.compile(r"[0-9]{1,10}:[0-9]{1,10}")
 _DIVIDERS = [chr(code) for code in (*range(0x1C, 0x20), *range(0x02, 0x09), *range(0x0E, 0x1B))]
 
 
@@ -25,6 +26,21 @@ def digest(text: str) -> str:
     if not _DIGEST.fullmatch(text):
         raise ValueError(f"not a sha256: {text!r}")
     return text
+
+
+def owner(text: str) -> str:
+    """``uid:gid``. Raises ValueError."""
+    if not _OWNER.fullmatch(text):
+        raise ValueError(f"not a pair of user and group numbers: {text[:40]!r}")
+    return text
+
+
+def inside(text: str) -> str:
+    """A path as find prints it below ``.``, without its ``./``. Raises ValueError for one that leads out."""
+    inner = text.removeprefix("./")
+    if inner == text or any(part in ("", ".", "..") for part in inner.split("/")):
+        raise ValueError(f"not a path inside a folder: {text[:100]!r}")
+    return inner
 
 
 def environment_name(environment: str | None) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.manifest import Manifest
-from octo_ssh.model.observed import PackagePlace, Place, PlaceRequest, Tree
+from octo_ssh.model.observed import MAX_OWNERS, PackagePlace, Place, PlaceRequest, Tree
 from octo_ssh.packages.bundle import Bundle, Compression, configured_tar
 from octo_ssh.packages.delta import difference, is_simple
 from octo_ssh.planning.compare import compare
@@ -493,6 +493,31 @@ async def test_old_releases_and_rubble_go_and_current_stays(machine: Machine) ->
         "4.0 final.json",
         "unfinished",
     ]
+
+
+async def test_owners_of_the_current_release_are_told(machine: Machine) -> None:
+    await deploy(machine, "1.0", HOSTILE)
+    assert (await machine.session.act(prune(str(machine.to), keep=("1.0",)))).owner == ""
+    await machine.session.act(switch(str(machine.to), "1.0"))
+    pruned = await machine.session.act(prune(str(machine.to), keep=()))
+    assert (pruned.owner, pruned.owners) == (f"{os.geteuid()}:{os.getegid()}", {})
+
+
+@needs_root
+async def test_entries_of_somebody_else_are_told_unless_there_are_too_many(machine: Machine) -> None:
+    manifest = await deploy(machine, "1.0", HOSTILE)
+    await machine.session.act(switch(str(machine.to), "1.0"))
+    folder = machine.to / "releases/1.0"
+    for number, path in enumerate(manifest.entries):
+        os.chown(folder / path, number % 3, 7 + number % 2, follow_symlinks=False)
+    os.chown(folder, 1, 7)
+    pruned = await machine.session.act(prune(str(machine.to), keep=()))
+    whose = {path: f"{number % 3}:{7 + number % 2}" for number, path in enumerate(manifest.entries)}
+    assert (pruned.owner, pruned.owners) == ("1:7", {path: owner for path, owner in whose.items() if owner != "1:7"})
+    for number in range(MAX_OWNERS + 1):
+        (folder / f"{number}").touch()
+    pruned = await machine.session.act(prune(str(machine.to), keep=()))
+    assert (pruned.owner, pruned.owners) == ("", {})
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'[{"manifest":1}\n]\n ', b"\xff"])

@@ -65,7 +65,7 @@ SECTIONS = [
     "facts", "tools", "lease", "journal", "baseline", "releases", "sums", "place", "shared", "folder", "manifest",
     "entries", "stats", "paths", "links", "closed", "acquired", "moved", "fingerprint", "removed", "exit-0", "exit-x",
     "exit-999", "last", "reason", "cancelled", "survivors", "linger", "problem", "have",
-    "digests", "shut", "resources", "file", "content", "units", "unit-files",
+    "digests", "shut", "owner", "strangers", "resources", "file", "content", "units", "unit-files",
 ]
 # fmt: on
 CONTENT = st.one_of(
@@ -141,7 +141,7 @@ def test_digests_that_do_not_fit_are_refused(digests: bytes) -> None:
 
 @pytest.mark.parametrize("owner", [b"", b"root:root", b"0", b"-1:0", b"0:0:0"])
 def test_an_owner_that_is_no_pair_of_numbers_is_refused(owner: bytes) -> None:
-    with pytest.raises(ValueError, match="whose an entry is"):
+    with pytest.raises(ValueError, match="user and group numbers"):
         parse_tree(tree(entries=b"f 644 1 " + owner + b" \0./a\0"))
 
 
