@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from octo_ssh import __version__
-from octo_ssh.cli import deploy, fleet, schema, secrets, start, trust, vars
+from octo_ssh.cli import deploy, drift, fleet, schema, secrets, start, trust, vars
 from octo_ssh.errors import ExitCode
 
 NAME = "octo-ssh"
@@ -30,9 +30,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_top)
-    for register in (start.register, trust.register, fleet.register, deploy.register, vars.register, secrets.register):
-        register(app)
-    schema.register(app)
+    for group in (start, trust, fleet, deploy, drift, vars, secrets, schema):
+        group.register(app)
     app.command("completion")(start.completion)
     return app
 

@@ -89,3 +89,15 @@ class ApplyOptions:
     lock_wait_s: float = 0.0
     command: str = "octo-ssh apply"
     """What the person typed, less selection: for the command that goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftOptions:
+    """How to check for drift, beside what to check."""
+
+    health: bool = False
+    """``--health``: check steps are asked."""
+    quick: bool = False
+    """``--quick``: a release whose stat listing is as it was left is not hashed."""
+    against_plan: bool = False
+    """``--against plan``: in place of what the last success left."""

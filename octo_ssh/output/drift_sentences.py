@@ -49,7 +49,7 @@ def _said(kind: FindingKind, what: str, was: str, now: str) -> str:
         case FindingKind.MASKED:
             return f"{what} is masked"
         case FindingKind.UNIT:
-            return f"unit files of {what} changed{after}"
+            return f"{what} unit files changed{after}"
         case FindingKind.OLD_RELEASE:
             return f"{what} still runs {now}, not {was}" if was and now else f"{what} still runs an old release{after}"
         case FindingKind.UNLESS:

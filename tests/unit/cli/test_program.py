@@ -12,7 +12,8 @@ import pytest
 
 OCTO = (sys.executable, "-c", "from octo_ssh.cli import main; main()")
 COMMANDS = (
-    *("init", "demo", "trust", "doctor", "exec", "lock", "plan", "apply", "status", "vars", "schema", "completion"),
+    *("init", "demo", "trust", "doctor", "exec", "lock", "plan", "apply", "status", "drift", "vars", "schema"),
+    "completion",
     *("secrets keygen", "secrets encrypt", "secrets edit", "secrets rotate"),
 )
 
