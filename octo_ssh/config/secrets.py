@@ -51,8 +51,8 @@ class SecretStore:
         self._read: dict[SecretRef, Secret] = {}
         self._former: list[Secret] = []
         """What a ref stood for before: still masked."""
-        self._learnt: dict[str, Secret] = {}
-        """By their texts: what templates made of secrets."""
+        self._learnt: list[Secret] = []
+        """What templates made of secrets."""
         self._lock = threading.Lock()
         _stores.add(self)
 
@@ -115,13 +115,13 @@ class SecretStore:
         if not MIN_PART_BYTES <= len(text.encode("utf-8", "surrogateescape")) <= MAX_BYTES:
             return
         with self._lock:
-            if not any(secret.reveal() in text for secret in (*self._read.values(), *self._learnt.values())):
-                self._learnt[text] = Secret(text)
+            if not any(secret.reveal() in text for secret in (*self._read.values(), *self._learnt)):
+                self._learnt.append(Secret(text))
 
     def known(self) -> tuple[Secret, ...]:
         """Every secret that was read, remembered or learnt so far: what a Masker hides."""
         with self._lock:
-            return (*self._read.values(), *self._former, *self._learnt.values())
+            return (*self._read.values(), *self._former, *self._learnt)
 
     @property
     def count(self) -> int:

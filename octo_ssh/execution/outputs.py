@@ -51,10 +51,10 @@ class Outputs:
         self._said.setdefault(step, {})[place] = dict(said)
         self._latest[step] = place
 
-    def secret(self, step: str, place: str, name: str, text: str) -> SecretRef:
+    def secret(self, step: str, place: str, name: str, value: Secret) -> SecretRef:
         """Take a secret output into keeping. Raises SecretError for one that cannot be masked."""
         ref = SecretRef(OutputSource(step, place, name), _NOWHERE)
-        self.secrets.remember(ref, text)
+        self.secrets.remember(ref, value.reveal())
         return ref
 
     def hide(self, value: Secret) -> None:

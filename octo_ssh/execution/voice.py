@@ -73,7 +73,7 @@ class StepVoice:
             self._take(item)
         for name, value in tuple(self.outputs.items()):
             if isinstance(value, str) and self.masked(value) != value:  # that it is secret was said after it
-                self._keep_secret(name, value)
+                self._keep_secret(name, Secret(value))
         return self.tail()
 
     def tail(self) -> bytes:
@@ -127,13 +127,13 @@ class StepVoice:
             self.outputs[name] = value
             self.context.emit(OutputSet(self.step, self.target, name, value))
         # What holds a secret is one, whatever the script says of it: outputs are written down on targets.
-        elif self._keep_secret(name, value.reveal() if isinstance(value, Secret) else value):
+        elif self._keep_secret(name, value if isinstance(value, Secret) else Secret(value)):
             self.context.emit(OutputSet(self.step, self.target, name, None))
 
-    def _keep_secret(self, name: str, text: str) -> bool:
+    def _keep_secret(self, name: str, value: Secret) -> bool:
         """Take an output into keeping that nobody may see. Whether it could be."""
         try:
-            self.outputs[name] = self.context.outputs.secret(self.step, self.target, name, text)
+            self.outputs[name] = self.context.outputs.secret(self.step, self.target, name, value)
         except SecretError as error:
             self.outputs.pop(name, None)
             self.problem = error

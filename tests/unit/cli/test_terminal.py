@@ -12,6 +12,9 @@ from typing import TextIO
 import pytest
 
 from octo_ssh.cli.terminal import Terminal
+from octo_ssh.config.secrets import SecretStore
+from octo_ssh.errors import FileErrors, Position, Problem, SecretError
+from octo_ssh.model.values import EnvSource, SecretRef
 from octo_ssh.output.printer import Line
 
 
@@ -66,3 +69,26 @@ def test_an_answer_is_lines_or_one_document() -> None:
 def test_a_quiet_answer_is_given_only_when_something_is_wrong() -> None:
     assert answered(all_well=True, quiet=True) == ""
     assert answered(all_well=False, quiet=True) == "a line\n"
+
+
+def test_last_words_hold_no_secret_that_was_read() -> None:
+    store = SecretStore({"TOKEN": "hunter2 & more"})
+    store.reveal(SecretRef(EnvSource("TOKEN"), Position("plan.yaml", 1, 1)))
+    stderr = io.StringIO()
+    terminal = Terminal(environ={}, verbosity=2, stderr=stderr)
+    terminal.fail(SecretError("hunter2 & more is wrong\udcff\ud800", hint="not hunter2%20%26%20more"))
+    terminal.fail(FileErrors([Problem(Position("plan.yaml", 1, 1), "it says 'hunter2 & more'")]))
+    try:
+        try:
+            int("hunter2 & more")
+        except ValueError as error:
+            raise KeyError("aHVudGVyMiAmIG1vcmU=") from error
+    except KeyError as error:
+        terminal.broke(error)
+    said = stderr.getvalue()
+    assert "error: *** is wrong" in said
+    assert "  not ***" in said
+    assert "plan.yaml:1:1: it says '***'" in said
+    assert "invalid literal for int() with base 10: '***'" in said
+    assert "internal error: KeyError: '***'" in said
+    assert 'raise KeyError("***")' in said, "the lines of the traceback are masked too"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from octo_ssh.config.secrets import MAX_BYTES, SecretStore
+from octo_ssh.config.secrets import MAX_BYTES, SecretStore, known_here
 from octo_ssh.config.templates import render_file
 from octo_ssh.errors import Position, SecretError
 from octo_ssh.model.program import Acting, Sudo
@@ -292,3 +292,56 @@ def test_an_age_secret_that_cannot_be_had_says_why(tmp_path: Path) -> None:
     with pytest.raises(SecretError) as caught:
         store.reveal(given)
     assert caught.value.message == f"plan.yaml:4:14: the secret from {given} cannot be had: {why}"
+
+
+TOKEN = ref(EnvSource("TOKEN"))
+NAMES = {"token": TOKEN, "other": "plain"}
+
+
+@pytest.mark.parametrize(
+    ("text", "learnt"),
+    [
+        ("${{ token }}", set()),
+        ("Bearer ${{ token }}", set()),
+        ("${{ 'Bearer ' ~ token }}", set()),
+        ("${{ token | upper }}", {"USER:HUNTER22-HUNTER@HOST.EXAMPLE"}),
+        ("a ${{ token.split(':')[1] }} b ${{ other }}", {"hunter22-hunter@host.example"}),
+        ("${{ token.split('@') }}", {"user:hunter22-hunter", "host.example"}),
+        (
+            "${{ {token.split('@')[1]: token.split('@')[0], 'b': 1, 'c': none} }}",
+            {"user:hunter22-hunter", "host.example"},
+        ),
+        ("${{ token[:7] }}", set()),
+        ("${{ 'very secret' if token else 'not so secret' }}", set()),
+        ("${{ token | length }}${{ token == 'x' }}", set()),
+        ("${{ (token | length) * 1000000 }}", {"33000000"}),
+        ("${{ token | urlencode }} ${{ token | urlencode }}", {"user%3Ahunter22-hunter%40host.example"}),
+    ],
+)
+def test_what_a_template_makes_of_a_secret_is_masked_like_it(text: str, learnt: set[str]) -> None:
+    secret = "user:hunter22-hunter@host.example"
+    store = SecretStore({"TOKEN": secret})
+    render_file(text.encode(), NAMES, store, file="app.conf")
+    assert {known.reveal() for known in store.known()} == {secret, *learnt}
+    assert store.count == len(store.known())
+
+
+def test_a_secret_that_was_given_again_and_what_was_made_of_it_count() -> None:
+    store = SecretStore({})
+    assert store.count == 0
+    for number, text in enumerate(("hunter22", "hunter33"), 1):
+        store.remember(OUTPUT, text)
+        assert store.count == len(store.known()) == number
+    store.learn("something else")
+    store.learn("something else")
+    store.learn("short")
+    store.learn("x" * (MAX_BYTES + 1))
+    assert store.count == len(store.known()) == 3
+
+
+def test_a_process_knows_the_secrets_of_all_its_stores() -> None:
+    one, other = SecretStore({"TOKEN": "hunter22"}), SecretStore({})
+    assert not {"hunter22", "hunter33"} & {secret.reveal() for secret in known_here()}
+    one.reveal(TOKEN)
+    other.remember(OUTPUT, "hunter33")
+    assert {"hunter22", "hunter33"} <= {secret.reveal() for secret in known_here()}

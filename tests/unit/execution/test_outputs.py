@@ -11,7 +11,7 @@ from octo_ssh.errors import SecretError
 from octo_ssh.execution.outputs import Outputs, to_remember
 from octo_ssh.model.observed import Baseline, StepOutputs
 from octo_ssh.model.plan import CONTROLLER
-from octo_ssh.model.values import SecretRef
+from octo_ssh.model.values import Secret, SecretRef
 from octo_ssh.model.work import PlannedStep, RunPlan
 from tests.unit.planning.builders import due, here, observed, run
 
@@ -85,7 +85,7 @@ def test_what_was_said_on_the_controller_is_remembered_by_targets() -> None:
 
 def test_secret_outputs_go_to_scripts_that_read_the_step_alone() -> None:
     said = outputs()
-    token = said.secret("go", "web-1", "token", "hunter2hunter2")
+    token = said.secret("go", "web-1", "token", Secret("hunter2hunter2"))
     said.take("go", "web-1", {"token": token, "Odd name": "x"})
     assert said.exported("web-1", ()) == {"OCTO_OUTPUT_GO_Odd_name": "x"}
     assert said.exported("web-1", ["go"])["OCTO_OUTPUT_GO_token"] == token
@@ -124,18 +124,18 @@ def test_scripts_get_no_more_than_a_program_can_inherit() -> None:
 def test_a_secret_output_that_changes_leaves_the_old_one_masked() -> None:
     said = outputs()
     for text in ("first secret", "second secret"):
-        said.take("go", "web-1", {"token": said.secret("go", "web-1", "token", text)})
+        said.take("go", "web-1", {"token": said.secret("go", "web-1", "token", Secret(text))})
     assert {secret.reveal() for secret in said.secrets.known()} == {"first secret", "second secret"}
 
 
 def test_a_secret_that_cannot_be_masked_is_refused() -> None:
     with pytest.raises(SecretError, match="shorter than 4"):
-        outputs().secret("go", "web-1", "token", "abc")
+        outputs().secret("go", "web-1", "token", Secret("abc"))
 
 
 def test_of_secrets_only_the_names_are_remembered() -> None:
     said = outputs()
-    token = said.secret("go", "web-1", "token", "hunter2hunter2")
+    token = said.secret("go", "web-1", "token", Secret("hunter2hunter2"))
     assert isinstance(token, SecretRef)
     assert to_remember({"token": token, "port": "1"}, "1.0", "r") == StepOutputs(
         {"port": "1"}, frozenset({"token"}), "1.0", "r"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.execution.voice import TAIL_BYTES, TAIL_LINES, StepVoice
-from octo_ssh.model.events import StepOutput, StepProgress
+from octo_ssh.model.events import OutputSet, StepOutput, StepProgress
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.values import EnvSource, SecretRef
 from tests.unit.execution.targets import stand
@@ -64,3 +64,57 @@ async def test_a_script_keeps_its_own_artifacts_and_not_those_of_one_that_was_en
     assert [artifact.path for artifact in voice.artifacts] == ["/a"]
     voice.listen()
     assert voice.artifacts == []
+
+
+def said(kind: str, **attributes: str) -> bytes:
+    encoded = (f"{name}='{base64.b64encode(text.encode()).decode()}'" for name, text in attributes.items())
+    return f"##octopus[{kind} {' '.join(encoded)}]\n".encode()
+
+
+async def test_secrets_that_others_learn_meanwhile_are_masked_from_then_on(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    one, other = (StepVoice(target.context, step, "web-1") for step in ("go", "other"))
+    one.output(b"hunter2hunter2\nhunter2")
+    other.output(said("setVariable", name="Key", value="hunter2hunter2", sensitive="True"))
+    one.output(b"hunter2\nhunter2hunter2\n")
+    assert one.finish() == b"hunter2hunter2\nhunter2hunter2\n***"
+    other.output(said("mask", value="more-of-it") + b"there is more-of-it")
+    one.output(b" and more-of-it")
+    assert (other.finish(), one.tail()) == (b"there is ***", b"hunter2hunter2\nhunter2hunter2\n***\n and ***")
+
+
+async def test_an_output_that_turns_out_to_hold_a_secret_is_written_down_nowhere(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    voice = StepVoice(target.context, "go", "web-1")
+    for name, value in (("Early", "x hunter2hunter2"), ("Plain", "y")):
+        voice.output(said("setVariable", name=name, value=value))
+    voice.output(said("setVariable", name="Key", value="hunter2hunter2", sensitive="True"))
+    voice.output(said("setVariable", name="Late", value=base64.b64encode(b"hunter2hunter2").decode()))
+    voice.finish()
+    assert {name: isinstance(value, str) for name, value in voice.outputs.items()} == {
+        "Early": False,
+        "Plain": True,
+        "Key": False,
+        "Late": False,
+    }
+    told = {event.name: event.value for event in target.told(OutputSet)}
+    assert told == {"Early": "x hunter2hunter2", "Plain": "y", "Key": None, "Late": None}
+
+
+async def test_an_output_whose_name_is_a_secret_is_dropped(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    voice = StepVoice(target.context, "go", "web-1")
+    voice.output(said("setVariable", name="Key", value="hunter2hunter2", sensitive="True"))
+    for extra in ({}, {"sensitive": "True"}):
+        voice.output(said("setVariable", name="a.hunter2hunter2", value="value", **extra))
+    assert voice.finish().splitlines() == [b"octo-ssh: an output is dropped: its name holds a secret"] * 2
+    assert set(voice.outputs) == {"Key"}
+
+
+async def test_what_cannot_be_masked_fails_the_step(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    voice = StepVoice(target.context, "go", "web-1")
+    voice.output(said("mask", value="hunter22\0"))
+    assert voice.problem is not None
+    assert "holds a NUL byte" in voice.problem.message
+    assert "hunter22" not in voice.problem.message

@@ -6,11 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from octo_ssh.errors import ConnectionLost, Unreachable
+from octo_ssh.errors import ConnectionLost, Position, Unreachable
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.reports import ExecResult
-from octo_ssh.operations import exec_
+from octo_ssh.model.values import PromptSource, SecretRef
+from octo_ssh.operations import exec_, roster
 from octo_ssh.operations.exec_ import run_command
+from octo_ssh.operations.requests import FleetRequest
+from octo_ssh.operations.roster import Roster
 from octo_ssh.transport.session import Session
 from tests.unit.operations.fleets import LocalFleet
 
@@ -81,3 +84,18 @@ async def test_targets_that_are_gone_or_go_are_told_apart(fleet: LocalFleet) -> 
         ("web-2", Outcome.UNKNOWN, b"half", "the connection is gone"),
         ("web-3", Outcome.CHANGED, b"well\n", ""),
     ]
+
+
+async def test_passwords_of_the_inventory_are_masked_in_what_is_printed(
+    fleet: LocalFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(request: FleetRequest) -> Roster:
+        found = roster.call(request)
+        found.secrets.remember(SecretRef(PromptSource("Password"), Position("inventory.yaml")), "hunter2hunter2")
+        return found
+
+    monkeypatch.setattr(exec_, "call", call)
+    (row,) = await run(fleet, "echo it is hunter2hunter2; printf hunter2hunter2 | base64; exit 3", "db")
+    assert (row.status, row.output) == (3, b"it is ***\n***\n")
+    (row,) = await run(fleet, "echo hunter2hunter2; sleep 60", "db", timeout_s=1.5)
+    assert row.output == b"***\n"
