@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from octo_ssh.errors import UsageError
 from octo_ssh.model.drift import DriftReport, Finding, State
+from octo_ssh.output.drift_counts import last_line
 from octo_ssh.output.drift_history import findings_of, news
 from octo_ssh.output.drift_sentences import sentence
-from octo_ssh.output.drift_words import about, counts_of, counts_words, folded, verdict, whose
+from octo_ssh.output.drift_words import about, folded, verdict, whose
 from octo_ssh.output.text import clean_line
 from octo_ssh.output.words import amount, cut
 
@@ -50,8 +51,8 @@ def notify(urls: Sequence[str], report: DriftReport, *, always: bool, report_fil
     delivered, in sentences. Blocks while it sends, some seconds at most for each address.
     """
     new, gone = news(report)
-    counts = counts_of(report)
-    if not (new or gone or (always and (counts[State.DRIFTED] or counts[State.UNKNOWN]))):
+    is_amiss = any(target.state in (State.DRIFTED, State.UNKNOWN) for target in report.targets)
+    if not (new or gone or (always and is_amiss)):
         return []
     title, body = title_of(report), body_of(report, report_file)
     with _apprise() as (make, reasons):
@@ -62,13 +63,13 @@ def title_of(report: DriftReport) -> str:
     """``shop in production: 2 new, 1 gone``."""
     new, gone = news(report)
     said = [f"{len(rows):,} {word}" for rows, word in ((new, "new"), (gone, "gone")) if rows]
-    return f"Drift: {about(report.project, report.environment)}: {', '.join(said) or counts_words(report)}"
+    return f"Drift: {about(report.project, report.environment)}: {', '.join(said) or verdict(report)}"
 
 
 def body_of(report: DriftReport, report_file: str = "") -> str:
     """Short plain text: how it stands, what is new, what is gone, where to read on."""
     new, gone = news(report)
-    lines = [f"{verdict(report)}.", f"{counts_words(report)}.".capitalize()]
+    lines = [f"{verdict(report)}.", last_line(report)]
     lines += _section("New:", new)
     lines += _section("Gone:", gone)
     if still := sum(len(list(findings_of(target))) for target in report.targets) - len(new):

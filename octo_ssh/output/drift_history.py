@@ -256,7 +256,7 @@ def _was_looked_for(target: TargetDrift, key: Key) -> bool:
     if step is None:
         # it is watched no more, and that settles it; but checks are only asked with --health
         return kind != FindingKind.CHECK.value
-    return step.state is not State.UNKNOWN and not (step.state is State.DRIFTED and step.reason)
+    return step.state is not State.UNKNOWN and not step.partly_unknown
 
 
 def _kind(value: str) -> FindingKind | None:

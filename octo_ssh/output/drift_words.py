@@ -1,14 +1,15 @@
-"""How drift reads, wherever it is told: counts, findings, and the same finding on many targets told once."""
+"""Words about drift for pages and notifications, and the same finding on many targets told once."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from octo_ssh.model.drift import DriftReport, Finding, FindingKind, State
+from octo_ssh.model.drift import DriftReport, Finding, FindingKind
+from octo_ssh.output.drift_counts import counts
+from octo_ssh.output.drift_sentences import name_words
 from octo_ssh.output.text import clean_line
-from octo_ssh.output.words import amount, fold
+from octo_ssh.output.words import amount
 
 _PHRASES = {
     FindingKind.CONTENT: "content changed",
@@ -56,7 +57,7 @@ def phrase(kind: FindingKind) -> str:
 
 def change_words(finding: Finding) -> str:
     """``0644 → 0600``; empty where nothing is said of it."""
-    was, now = clean_line(finding.was), clean_line(finding.now)
+    was, now = name_words(finding.was), name_words(finding.now)
     if was and now:
         return f"{was} → {now}"
     return f"was {was}" if was else now
@@ -67,22 +68,6 @@ def whose(targets: Sequence[str]) -> str:
     return clean_line(targets[0]) if len(targets) == 1 else amount(len(targets), "target")
 
 
-def whose_by_name(targets: Sequence[str]) -> str:
-    """``web-01``, ``12 targets: web-01 … web-12``."""
-    return clean_line(targets[0]) if len(targets) == 1 else f"{whose(targets)}: {clean_line(fold(targets))}"
-
-
-def counts_of(report: DriftReport) -> Counter[State]:
-    """Targets by how they stand."""
-    return Counter(target.state for target in report.targets)
-
-
-def counts_words(report: DriftReport) -> str:
-    """``3 drifted, 1 unknown, 296 in sync``."""
-    counts = counts_of(report)
-    return ", ".join(f"{counts[state]:,} {state.value}" for state in State if counts[state]) or "no target"
-
-
 def about(project: str, environment: str | None) -> str:
     """``shop in production``."""
     return clean_line(f"{project} in {environment}" if environment else project)
@@ -90,12 +75,13 @@ def about(project: str, environment: str | None) -> str:
 
 def verdict(report: DriftReport) -> str:
     """How it stands, in a sentence without its full stop."""
-    counts, count = counts_of(report), len(report.targets)
-    if drifted := counts[State.DRIFTED]:
-        have = "has" if drifted == 1 else "have"
-        return f"{drifted:,} of {amount(count, 'target')} {have} drifted"
-    if unknown := counts[State.UNKNOWN]:
-        return f"No drift was found, but {unknown:,} of {amount(count, 'target')} could not be looked at"
-    if counts[State.IN_SYNC] == count:
-        return f"{amount(count, 'target')}: all in sync" if count else "There is no target"
-    return f"No drift on {amount(count, 'target')}"
+    found = counts(report)
+    targets, unseen = amount(found.targets, "target"), found.unknown + found.unreachable
+    if found.drifted:
+        said = f"{found.drifted:,} of {targets} {'has' if found.drifted == 1 else 'have'} drifted"
+        return f"{said}; {unseen:,} could not be looked at in full" if unseen else said
+    if unseen:
+        return f"No drift was found, but {unseen:,} of {targets} could not be looked at in full"
+    if not found.targets:
+        return "There is no target"
+    return f"{targets}: all in sync" if found.in_sync == found.targets else f"No drift on {targets}"

@@ -86,8 +86,8 @@ def test_new_and_gone_drift_is_told_in_short_plain_text(receiver: Receiver) -> N
     lines = told["message"].splitlines()
     assert lines[-1].startswith("Report: /srv/drift.html on ")
     assert lines[:-1] == [
-        "3 of 5 targets have drifted.",
-        "3 drifted, 1 unknown, 1 in sync.",
+        "3 of 5 targets have drifted; 1 could not be looked at in full.",
+        "drift: 3 targets, 3 findings; unreachable 1; gone 1; in sync 1 (of 5), 0.0 s",
         "",
         "New:",
         "- 2 targets: etc/app.conf changed",

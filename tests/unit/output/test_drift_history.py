@@ -135,7 +135,7 @@ def test_a_target_left_out_keeps_its_findings(path: Path) -> None:
 def test_a_step_that_is_partly_unreadable_keeps_what_was_not_seen(path: Path) -> None:
     with_history(check(0, target("web-1", EDITED)), path)
     another = replace(EDITED, subject="bin/run")
-    step = StepDrift("shop", "shop", State.DRIFTED, "etc: permission denied", (another,))
+    step = StepDrift("shop", "shop", State.DRIFTED, "etc: permission denied", (another,), partly_unknown=True)
     assert told(with_history(check(1, TargetDrift("web-1", (step,))), path)) == (["web-1 bin/run"], [])
 
 
