@@ -7,6 +7,7 @@ from typing import assert_never
 from octo_ssh.model.drift import Expected, Finding, FindingKind
 from octo_ssh.output.text import clean_line
 
+_GONE = "gone"
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 
@@ -19,55 +20,70 @@ def name_words(text: str) -> str:
 
 
 def sentence(finding: Finding) -> str:
-    """``etc/app.conf mode 0644 → 0600``, ``shop.service is disabled, not enabled``."""
+    """``etc/app.conf mode 0644 → 0600``, ``shop.service is disabled, was enabled``."""
     what, was, now = (name_words(text) for text in (finding.subject, finding.was, finding.now))
-    return _said(finding.kind, what, was, now).strip()
+    return _said(finding, what, was, now).strip()
 
 
-def _said(kind: FindingKind, what: str, was: str, now: str) -> str:
+def _said(finding: Finding, what: str, was: str, now: str) -> str:
     change = _change(was, now)
-    after = f": {change}" if change else ""
-    match kind:
+    after, reason = _after(change), _after(now)
+    match finding.kind:
         case FindingKind.CONTENT:
             return f"{what} changed{after}"
         case FindingKind.KIND:
             return f"{what} is of another kind{after}"
         case FindingKind.MODE | FindingKind.OWNER:
-            return f"{what} {kind.value} {change or 'changed'}"
+            return f"{what} {finding.kind.value} {change or 'changed'}"
         case FindingKind.LINK:
             return f"{what} leads elsewhere{after}"
-        case FindingKind.MISSING | FindingKind.EXTRA:
-            return f"{what} {kind.value}"
+        case FindingKind.MISSING:
+            return f"{what} missing{_unless_file(was)}"
+        case FindingKind.EXTRA:
+            return f"{what} extra{_unless_file(now)}"
         case FindingKind.CURRENT:
-            return f"{what} is gone{after}" if not now else f"{what} is another release{after}"
+            return f"{what} is another release{after}" if now not in ("", _GONE) else f"{what} is gone{_before(was)}"
         case FindingKind.SHARED:
-            return f"{what} is shared no more{after}"
+            return f"{what} is shared no more{reason}"
         case FindingKind.MANIFEST:
-            return f"manifest changed: {what} {change}" if change else f"manifest changed: {what}"
+            return f"manifest changed: {what} {change}"
         case FindingKind.STATE | FindingKind.ENABLED:
-            return f"{what} is {now}, not {was}" if was and now else f"{what} is not as it should be{after}"
+            return f"{what} is {now}{_before(was)}" if now else f"{what} is not as it was left{_before(was)}"
         case FindingKind.MASKED:
             return f"{what} is masked"
         case FindingKind.UNIT:
-            return f"{what} unit files changed{after}"
+            return f"{what} unit files changed{reason if now != 'changed' else ''}"
         case FindingKind.OLD_RELEASE:
             return f"{what} still runs {now}, not {was}" if was and now else f"{what} still runs an old release{after}"
         case FindingKind.UNLESS:
-            return f"{what} is not so any more{after}" if what else f"not so any more{after}"
+            return f"{what} is not so any more{reason}"
         case FindingKind.OWED:
-            return f"{what} is owed: it was never seen to be done"
+            return f"{what} was never seen to be done{reason}"
         case FindingKind.CHECK:
-            return f"{what} does not pass{after}" if what else f"does not pass{after}"
+            return f"{what} does not pass{reason}"
         case FindingKind.HOST_KEY:
-            return f"host key changed{after}"
+            return f"host key: {clean_line(finding.now)}" if now else "host key changed"
         case _:
-            assert_never(kind)
+            assert_never(finding.kind)
 
 
 def _change(was: str, now: str) -> str:
     if was and now:
         return f"{was} → {now}"
     return f"was {was}" if was else now
+
+
+def _after(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _before(was: str) -> str:
+    return f", was {was}" if was else ""
+
+
+def _unless_file(kind: str) -> str:
+    """A folder stands for all that is in it, so it is told that it is one."""
+    return f" ({kind})" if kind not in ("", "file") else ""
 
 
 def entry_words(entry: Expected) -> str:

@@ -48,7 +48,7 @@ def drift_of(given: DriftInput, target: str) -> TargetDrift:
     if target not in given.observed:
         return TargetDrift(target, unreachable=given.unreachable.get(target, "it was not looked at"))
     if (lease := given.observed[target].lease) is not None and _is_live(lease):
-        return TargetDrift(target, unreachable=f"busy: {_holder(lease)}")
+        return TargetDrift(target, unreachable=f"busy: {_holder(lease)}", busy=True)
     return TargetDrift(target, tuple(_steps(given, target)))
 
 

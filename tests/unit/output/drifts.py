@@ -47,7 +47,9 @@ def everything() -> DriftReport:
     expected = step(state=State.EXPECTED, expected=((changed("var/cache/x"), CACHE),), unverified=True)
     pending = step(state=State.PENDING, reason="1.4.3 was never applied", id="migrate_database")
     unknown = step(state=State.UNKNOWN, reason="etc: permission denied")
-    host_key = Finding("", FindingKind.HOST_KEY, "", "SHA256:aaaa", "SHA256:bbbb")
+    host_key = Finding(
+        "", FindingKind.HOST_KEY, "host key", "as in known_hosts", "IT HAS CHANGED\n  offered: SHA256:bbbb"
+    )
     targets = [
         *web(3, drifted, pending),
         target("web-04", expected),
