@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from octo_ssh.model.program import Acting, Reply
+from octo_ssh.model.program import Acting, Reading, Reply
 from octo_ssh.model.values import Secret
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.script import exit_word, framed
@@ -14,6 +14,9 @@ from octo_ssh.remote.source import body
 
 MAX_LAST_BYTES = 65536
 """Of what the last try of a command printed: as ``probe_command.sh`` has it."""
+
+_HTTP = ("probe_http",)
+_COMMAND = ("child", "clock", "probe_command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,18 @@ def probe_http(url: str, *, contains: str | None, within_s: float, every_s: floa
     """Ask the URL on the target until it answers 2xx and its first 64 KiB hold ``contains``. Redirects fail."""
     return Acting(
         name="the probe",
-        body=body("probe_http"),
-        words=(url, contains or "", words.whole_seconds(within_s), words.whole_seconds(every_s)),
+        body=body(*_HTTP),
+        words=_http_words(url, contains, within_s, every_s),
+        parse=_http_result,
+    )
+
+
+def ask_http(url: str, *, contains: str | None, within_s: float, every_s: float) -> Reading[ProbeResult]:
+    """``probe_http`` for whoever only looks."""
+    return Reading(
+        name="the check",
+        body=body(*_HTTP),
+        words=_http_words(url, contains, within_s, every_s),
         parse=_http_result,
     )
 
@@ -51,20 +64,44 @@ def probe_command(
     content, size, divider = framed(env, script)
     return Acting(
         name="the probe",
-        body=body("child", "clock", "probe_command"),
-        words=(
-            root,
-            words.name(run),
-            cwd or "",
-            str(size),
-            divider,
-            secrets.token_hex(8),
-            words.whole_seconds(within_s),
-            words.whole_seconds(every_s),
-        ),
+        body=body(*_COMMAND),
+        words=_command_words(root, words.name(run), cwd, size, divider, within_s, every_s),
         parse=_command_result,
         input=(content,),
     )
+
+
+def ask_command(
+    root: str,
+    *,
+    env: Mapping[str, str | Secret],
+    script: str | Secret,
+    cwd: str | None,
+    within_s: float,
+    every_s: float,
+) -> Reading[ProbeResult]:
+    """``probe_command`` for whoever only looks, with a script that only looks. There is no run, so no work folder
+    either: without ``cwd``, it begins in ``/``.
+    """
+    content, size, divider = framed(env, script)
+    return Reading(
+        name="the check",
+        body=body(*_COMMAND),
+        words=_command_words(root, "", cwd, size, divider, within_s, every_s),
+        parse=_command_result,
+        input=(content,),
+    )
+
+
+def _http_words(url: str, contains: str | None, within_s: float, every_s: float) -> tuple[str, ...]:
+    return url, contains or "", words.whole_seconds(within_s), words.whole_seconds(every_s)
+
+
+def _command_words(
+    root: str, run: str, cwd: str | None, size: int, divider: str, within_s: float, every_s: float
+) -> tuple[str, ...]:
+    times = (words.whole_seconds(within_s), words.whole_seconds(every_s))
+    return root, run, cwd or "", str(size), divider, secrets.token_hex(8), *times
 
 
 def _http_result(reply: Reply) -> ProbeResult:

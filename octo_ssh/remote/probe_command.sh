@@ -1,9 +1,11 @@
-# Run a script until it succeeds. Words: root run cwd|'' input-bytes divider mark within-s every-s
+# Run a script until it succeeds. Words: root run|'' cwd|'' input-bytes divider mark within-s every-s
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
 take_script "$4" "$5"
 absolute "$1"
-enter "$3" "$o_at/work/$2"
+o_folder=$o_at/work/$2
+[ -n "$2" ] || o_folder=/
+enter "$3" "$o_folder"
 o_until=$(($(date +%s) + $7))
 
 # One try, no longer than there is time; its status.

@@ -13,7 +13,10 @@ if command -v curl >/dev/null 2>&1; then
 elif command -v wget >/dev/null 2>&1; then
 	o_tool=wget
 	o_strict=
-	case $(wget --help 2>&1) in *--max-redirect*) o_strict='--max-redirect=0 --tries=1' ;; esac
+	o_said=$(wget --help 2>&1)
+	case $o_said in *--max-redirect*) o_strict='--max-redirect=0 --tries=1' ;; esac
+	# It would write down which hosts want https.
+	case $o_said in *--no-hsts*) o_strict="$o_strict --no-hsts" ;; esac
 else
 	fail 'neither curl nor wget is on the target: one of them must be there to ask a URL'
 fi

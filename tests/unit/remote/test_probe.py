@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from octo_ssh.errors import RemoteError
-from octo_ssh.remote.probe import ProbeResult, probe_command, probe_http
+from octo_ssh.remote.probe import ProbeResult, ask_command, ask_http, probe_command, probe_http
 
 from .conftest import Machine
 from .test_script import alive, wait_for
@@ -89,6 +89,21 @@ async def test_what_stays_unwell_fails_with_its_last_answer(one_machine: Machine
     result = await ask(one_machine, site.url)
     assert not result.passed
     assert result.last == b"HTTP status 500\ndatabase is down"
+
+
+async def test_who_only_looks_may_ask_too(machine: Machine, site: Site) -> None:
+    asked = await machine.session.observe(ask_http(site.url, contains="is ok", within_s=1, every_s=1))
+    assert asked.passed
+    assert not (await machine.session.observe(ask_http(site.url, contains="no", within_s=1, every_s=1))).passed
+
+
+@pytest.mark.parametrize(("cwd", "told"), [(None, "/"), ("a b", "{home}/a b")])
+async def test_who_only_looks_may_run_a_command_too(machine: Machine, cwd: str | None, told: str) -> None:
+    (machine.home / "a b").mkdir()
+    script = 'pwd; echo "$WORD"; exit 4'
+    program = ask_command("~/x", env={"WORD": "it's"}, script=script, cwd=cwd, within_s=1, every_s=1)
+    result = await machine.session.observe(program)
+    assert result == ProbeResult(False, 4, f"{told.format(home=machine.home)}\nit's\n".encode())
 
 
 async def test_a_redirect_is_no_success(one_machine: Machine, site: Site) -> None:
