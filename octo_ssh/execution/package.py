@@ -187,6 +187,8 @@ class Deployment:
                 manifest_sha256=work.manifest.sha256,
                 fingerprint=pruned.fingerprint,
                 user=self.hold.remembered_user(work.sudo_user),
+                owner=pruned.owner,
+                owners=pruned.owners,
                 shared=work.shared,
             ),
             keep=work.keep,

@@ -65,6 +65,7 @@ async def apply(
                 controller=ControllerSeat.at(
                     os.path.dirname(loaded.plan.path), root=str(record.path.parent), hidden=_secret_variables(loaded)
                 ),
+                state=surroundings.state,
                 artifacts=record.path.parent / "artifacts",
             )
             return await run.to_the_end()

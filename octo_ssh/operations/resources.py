@@ -41,7 +41,7 @@ async def look_beyond(
         found = await session.observe(look(requests, units), sudo=sudo, timeout_s=HASH_TIMEOUT_S)
         found_files.update(found.files)
         found_services.update(found.services)
-    statuses = await _ask(loaded, looking.unless(target.name, seen), target, session, seen)
+    statuses = await ask_unless(loaded, looking.unless(target.name, seen), target, session, seen)
     return replace(seen, files=found_files, services=found_services, unless=statuses)
 
 
@@ -56,16 +56,17 @@ def _by_user(looks: Looks, seen: Observed) -> Mapping[str | None, list[FileReque
     return by_user
 
 
-async def _ask(
+async def ask_unless(
     loaded: Loaded, looks: tuple[UnlessLook, ...], target: Target, session: Observer, seen: Observed
 ) -> Mapping[str, int]:
+    """The exit status of each command, by step id. Raises FileErrors, SecretError, TargetErrors."""
     by_user: dict[str | None, list[UnlessLook]] = defaultdict(list)
     for one in looks:
         by_user[one.sudo_user].append(one)
     statuses: dict[str, int] = {}
     for user, asked in by_user.items():
         checks = [
-            Unless(one.step_id, await asyncio.to_thread(_environment, one.env, loaded.secrets), one.script)
+            Unless(one.step_id, await asyncio.to_thread(environment, one.env, loaded.secrets), one.script)
             for one in asked
         ]
         sudo = await sudo_as(user, loaded, target, seen)
@@ -74,7 +75,7 @@ async def _ask(
     return statuses
 
 
-def _environment(env: Mapping[str, ScriptValue], reveal: Reveal) -> dict[str, str | Secret]:
+def environment(env: Mapping[str, ScriptValue], reveal: Reveal) -> dict[str, str | Secret]:
     def value(given: ScriptValue) -> str | Secret:
         match given:
             case SecretRef():

@@ -34,6 +34,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.model.work import PackageWork, ProbeWork, RunPlan, ScriptWork, Work
 from octo_ssh.operations.approvals import Approvals
+from octo_ssh.operations.derived import remember_digests
 from octo_ssh.operations.interrupt import Interrupts
 from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.operations.prepare import Prepared
@@ -61,6 +62,8 @@ class Run:
     bundles: Bundles
     approvals: Approvals
     controller: ControllerSeat
+    state: Path
+    """The user's state folder."""
     artifacts: Path
     """Where scripts' artifacts go."""
     holds: dict[str, Hold] = field(default_factory=dict, init=False)
@@ -142,6 +145,7 @@ class Run:
         if acts:
             plan = await self._lock(self.prepared, self.context, plan)
             self.sync()
+            remember_digests(self.state, _manifests(plan))
             built = await self._push(self.context, plan)
         await self._steps(self.prepared, self.context, plan, built)
 
@@ -291,6 +295,14 @@ def _here(plan: RunPlan) -> Iterator[Work]:
     for step in plan.walk():
         if step.step.on_controller:
             yield from (planned.work for planned in step.planned.values() if planned.work is not None)
+
+
+def _manifests(plan: RunPlan) -> Iterator[str]:
+    """Digests of the releases that the run brings."""
+    for step in plan.walk():
+        for planned in step.planned.values():
+            if isinstance(planned.work, PackageWork):
+                yield planned.work.manifest.sha256
 
 
 def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from octo_ssh.config.templates import TemplateProblem, render_late, render_late_word, render_word
 from octo_ssh.model.drift import Expected
-from octo_ssh.model.observed import FileKind, FileSeen, Owed
+from octo_ssh.model.observed import FileBaseline, FileKind, FileSeen, Owed
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import FileStep, SecretContent, Step
 from octo_ssh.model.program import FileInput
@@ -81,18 +81,21 @@ def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: 
     resolved, _ = _resolved(scene, target, work, wanted, outlook)
     if before.redone_by is None and (entry := _expectation(scene, step, target, resolved)) is not None:
         left = f"{work.seen.path} differs, as is expected until {entry.until}: {entry.reason}"
-        return Planned(Outcome.CHANGED, _owing(work), replace(work, changes=False)) if work.owed else _left(left)
+        if work.owed:
+            return Planned(Outcome.CHANGED, _owing(work), replace(work, changes=False))
+        return Planned(Outcome.UNCHANGED, left)
     if (found := obstacle(work, work.seen)) is not None and not _may_go(work.seen, before):
         return Planned(Outcome.FAILED, found, work)
     if before.redone_by is not None:
         return Planned(Outcome.CHANGED, f"{work.seen.path}: after '{before.redone_by}'", work)
+    remembered = observed.baseline.files.get(step.id)
     if resolved is not None:
         differences = [*_differences(resolved, work.seen), *_numbered(scene, step, target, resolved, work.seen)]
         if differences:
             return Planned(Outcome.CHANGED, f"{work.seen.path}: {', '.join(differences)}", work)
-        return _unchanged(work, f"{work.seen.path} is as it should be", before)
+        return _unchanged(work, f"{work.seen.path} is as it should be", before, remembered)
     if outlook.due.isdisjoint(uses(work)) and _was_left_so(scene, step, target, work.seen):
-        return _unchanged(work, f"{work.seen.path} is as this release left it", before)
+        return _unchanged(work, f"{work.seen.path} is as this release left it", before, remembered)
     return Planned(Outcome.CHANGED, f"{work.seen.path}: its content depends on outputs", work)
 
 
@@ -105,23 +108,34 @@ def with_diff(scene: Scene, step: Step, target: str, work: FileWork, outlook: Ou
     old = work.seen.content if work.seen.kind is FileKind.FILE else b""
     if resolved is None or resolved.wanted is None or not isinstance(content, Secret) or old is None:
         return work
+    held = any(
+        left.holds_secrets and left.path == work.seen.path
+        for left in scene.given.observed[target].baseline.files.values()
+    )
     # What only its owner may read has its reasons.
-    hides_old = resolved.wanted.holds_secrets or not work.seen.mode & 0o077
+    hides_old = resolved.wanted.holds_secrets or held or not work.seen.mode & 0o077
     secrets = scene.given.loaded.secrets.known()
     return replace(work, diff=content_diff(old, content.reveal(), secrets, hides_old=hides_old))
 
 
-def _unchanged(work: FileWork, reason: str, before: Before) -> Planned:
+def _unchanged(work: FileWork, reason: str, before: Before, left: FileBaseline | None) -> Planned:
+    """Nothing is to be done to the file; ``left``: how it is remembered."""
     if before.stirred_by is not None:
         again = f"{reason}, and is looked at again after '{before.stirred_by}'"
         return Planned(Outcome.CHANGED, _owing(work), work) if work.owed else Planned(Outcome.UNCHANGED, again, work)
     if work.owed:
         return Planned(Outcome.CHANGED, _owing(work), replace(work, changes=False))
-    return _left(reason)
-
-
-def _left(reason: str) -> Planned:
+    if work.seen is not None and not _is_remembered(work.seen, left):
+        return Planned(Outcome.UNCHANGED, f"{reason}, and is remembered so", replace(work, changes=False))
     return Planned(Outcome.UNCHANGED, reason)
+
+
+def _is_remembered(seen: FileSeen, left: FileBaseline | None) -> bool:
+    """A check for drift compares with what is remembered: a file that nobody had to touch is, too."""
+    if left is None:
+        return False
+    now = (seen.path, seen.kind is FileKind.FILE, seen.sha256, seen.mode, seen.owner, seen.group)
+    return now == (left.path, left.present, left.sha256, left.mode, left.owner, left.group)
 
 
 def _owing(work: FileWork) -> str:
@@ -174,8 +188,7 @@ def _was_left_so(scene: Scene, step: Step, target: str, seen: FileSeen) -> bool:
         return False
     if step.id in baseline.due.get(scene.release or "", ()):
         return False
-    now = (seen.path, seen.kind is FileKind.FILE, seen.sha256, seen.mode, seen.owner, seen.group)
-    return now == (left.path, left.present, left.sha256, left.mode, left.owner, left.group)
+    return _is_remembered(seen, left)
 
 
 def _may_go(seen: FileSeen, before: Before) -> bool:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from octo_ssh.config.templates import render_word
-from octo_ssh.model.observed import ServiceSeen
+from octo_ssh.model.observed import ServiceBaseline, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Restart, ServiceState, ServiceStep, Step
 from octo_ssh.model.values import Template
@@ -57,7 +57,17 @@ def plan_service(scene: Scene, step: Step, target: str, before: Before, *, resta
     if before.stirred_by is not None:
         again = f"{name} is as it should be, and is looked at again after '{before.stirred_by}'"
         return Planned(Outcome.UNCHANGED, again, work)
+    if not _is_remembered(work, seen, scene.given.observed[target].baseline.services.get(step.id)):
+        return Planned(Outcome.UNCHANGED, f"{name} is as it should be, and is remembered so", work)
     return Planned(Outcome.UNCHANGED, f"{name} is as it should be")
+
+
+def _is_remembered(work: ServiceWork, seen: ServiceSeen, left: ServiceBaseline | None) -> bool:
+    """A check for drift compares with what is remembered: a unit that nobody had to touch is, too."""
+    if left is None or left.service != work.service:
+        return False
+    has_all = (work.state is None or left.active != "") and (work.enabled is None or left.enabled != "")
+    return has_all and seen.unit_sha256 in ("", left.unit_sha256)
 
 
 def service_digest(scene: Scene, step: Step, target: str) -> str:

@@ -1,0 +1,172 @@
+"""One target, looked at for drift: only by programs that read, over a session that can only look (SPEC section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from octo_ssh.config.load import Loaded
+from octo_ssh.config.templates import TemplateProblem, render_word
+from octo_ssh.errors import FileErrors, SecretError
+from octo_ssh.model.inventory import Target
+from octo_ssh.model.observed import FileRequest, FileSeen, Observed, PackagePlace, ServiceSeen
+from octo_ssh.model.plan import FileStep, ServiceStep
+from octo_ssh.model.work import LateText
+from octo_ssh.operations.looking import sudo_as
+from octo_ssh.operations.manifests import ManifestCache
+from octo_ssh.operations.resources import HASH_TIMEOUT_S, ask_unless
+from octo_ssh.planning.looks import Looking
+from octo_ssh.planning.places import Place, absolute, becoming, sudo_user
+from octo_ssh.planning.reach import reached
+from octo_ssh.planning.request import Selection
+from octo_ssh.remote.drift import DriftAsk, DriftSeen, PlaceAsk, drift, drift_as
+from octo_ssh.transport.session import Observer
+
+Users = Mapping[str | None, DriftAsk]
+"""What each user looks at; None: the login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """What a check knows before it looks."""
+
+    loaded: Loaded
+    selection: Selection
+    places: Mapping[str, tuple[Place, ...]]
+    manifests: ManifestCache
+    expected: Mapping[tuple[str, str], str]
+    """By step id and target: the sha256 of the manifest that the controller expects and holds."""
+    wanted: Mapping[tuple[str, str], str]
+    """By step id and target: the sha256 of a file's content, where it can be told."""
+    quick: bool
+
+    async def look(self, target: Target, session: Observer) -> Observed:
+        """Everything that its baseline and the plan watch there. Raises TargetErrors, and SecretError of sudo's password."""
+        first = self._first(target)
+        own = drift(target.root, self.loaded.plan.project, self.loaded.environment, first.get(None, DriftAsk()))
+        seen = await session.observe(own, timeout_s=HASH_TIMEOUT_S)
+        assert seen.observed is not None
+        observed = seen.observed
+        if observed.lease is not None:
+            return observed  # somebody is at work: nothing here holds still
+        found = [seen, *await self._as_others(target, session, observed, first)]
+        observed = _together(observed, found)
+        second = _left(observed, first, quick=self.quick)
+        found = await self._as_others(target, session, observed, second, login_too=True)
+        observed = self._with_manifests(_together(observed, found))
+        return await self._with_unless(target, session, observed)
+
+    def _first(self, target: Target) -> Users:
+        """What the plan says is there: most often that is what the target remembers, and one look is enough."""
+        places: dict[str | None, list[PlaceAsk]] = defaultdict(list)
+        files: dict[str | None, list[FileRequest]] = defaultdict(list)
+        services: dict[str, str] = {}
+        for place in self.places.get(target.name, ()) if not self.quick else ():
+            known = self.expected.get((place.step_id, target.name), "")
+            places[place.sudo_user].append(PlaceAsk(place.step_id, place.to, place.shared, known_manifest=known))
+        become = becoming(self.loaded.plan)
+        reach = reached(self.loaded, (target.name,))
+        for step in self.loaded.plan.walk():
+            if step.on_controller or not reach[step.id] or step.id in self.selection.skipped:
+                continue
+            user = sudo_user(become[step.id], target)
+            try:
+                names = self.loaded.scopes.names(target=target.name, step=step)
+                match step.kind:
+                    case FileStep(path=path):
+                        if not isinstance(word := render_word(path, names), LateText):
+                            digest = self.wanted.get((step.id, target.name), "")
+                            files[user].append(FileRequest(step.id, word, digest))
+                    case ServiceStep(service=service):
+                        if not isinstance(word := render_word(service, names), LateText):
+                            services[step.id] = word
+                    case _:
+                        pass
+            except (TemplateProblem, FileErrors):
+                continue  # the baseline knows where it is
+        users = dict.fromkeys((None, *places, *files))
+        return {
+            user: DriftAsk(tuple(places[user]), tuple(files[user]), services if user is None else {}) for user in users
+        }
+
+    async def _as_others(
+        self, target: Target, session: Observer, seen: Observed, users: Users, *, login_too: bool = False
+    ) -> list[DriftSeen]:
+        """Each user in parallel."""
+
+        async def one(user: str | None, ask: DriftAsk) -> DriftSeen:
+            there = replace(
+                ask,
+                places=tuple(replace(place, to=absolute(place.to, seen.facts.home)) for place in ask.places),
+                files=tuple(replace(file, path=absolute(file.path, seen.facts.home)) for file in ask.files),
+            )
+            program = drift_as(seen.facts.root, self.loaded.plan.project, self.loaded.environment, there)
+            return await session.observe(
+                program, sudo=await sudo_as(user, self.loaded, target, seen), timeout_s=HASH_TIMEOUT_S
+            )
+
+        wanted = [(user, ask) for user, ask in users.items() if user is not None or login_too]
+        return list(await asyncio.gather(*(one(user, ask) for user, ask in wanted)))
+
+    def _with_manifests(self, seen: Observed) -> Observed:
+        """Manifests that the target did not send because they are held here."""
+
+        def held(place: PackagePlace) -> PackagePlace:
+            current = place.current
+            if current is None or current in place.manifests:
+                return place
+            digest = next((one.manifest_sha256 for one in place.releases if one.name == current), "")
+            manifest = self.manifests.find(digest)
+            return place if manifest is None else replace(place, manifests={**place.manifests, current: manifest})
+
+        for place in seen.packages.values():
+            for manifest in place.manifests.values():
+                self.manifests.keep(manifest)
+        return replace(seen, packages={step: held(place) for step, place in seen.packages.items()})
+
+    async def _with_unless(self, target: Target, session: Observer, seen: Observed) -> Observed:
+        """What ``unless`` says; a command whose secrets cannot be had is not asked, and so unknown."""
+        try:
+            looks = Looking(self.loaded, self.selection).unless(target.name, seen)
+            return replace(seen, unless=await ask_unless(self.loaded, looks, target, session, seen))
+        except (FileErrors, SecretError):
+            return seen
+
+
+def _together(observed: Observed, found: Iterable[DriftSeen]) -> Observed:
+    """One target out of what several users saw; later looks count."""
+    packages: dict[str, PackagePlace] = dict(observed.packages)
+    files: dict[str, FileSeen] = dict(observed.files)
+    services: dict[str, ServiceSeen] = dict(observed.services)
+    for seen in found:
+        packages.update(seen.packages)
+        files.update(seen.resources.files)
+        services.update(seen.resources.services)
+    return replace(observed, packages=packages, files=files, services=services)
+
+
+def _left(seen: Observed, asked: Users, *, quick: bool) -> Users:
+    """What the target remembers and the plan did not lead to: steps that were dropped, places that moved."""
+    shared = {place.step_id: set(place.shared) for ask in asked.values() for place in ask.places}
+    units = {step: unit for ask in asked.values() for step, unit in ask.services.items()}
+    places: dict[str | None, list[PlaceAsk]] = defaultdict(list)
+    files: dict[str | None, list[FileRequest]] = defaultdict(list)
+    services: dict[str, str] = {}
+    baseline = seen.baseline
+    for step, package in baseline.packages.items():
+        if step not in shared or seen.packages[step].to != package.to or not shared[step].issuperset(package.shared):
+            print_of = package.fingerprint if quick else ""
+            places[package.user or None].append(PlaceAsk(step, package.to, package.shared, fingerprint=print_of))
+    for step, file in baseline.files.items():
+        if step not in seen.files or seen.files[step].path != file.path:
+            files[file.user or None].append(FileRequest(step, file.path))
+    for step, service in baseline.services.items():
+        if units.get(step) != service.service:
+            services[step] = service.service
+    users: list[str | None] = [*places, *files, *([None] if services else [])]
+    return {
+        user: DriftAsk(tuple(places[user]), tuple(files[user]), services if user is None else {}, quick=quick)
+        for user in dict.fromkeys(users)
+    }
