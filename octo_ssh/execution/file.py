@@ -61,7 +61,8 @@ class FilePlacement:
             end = await run_script(self.hold, work.on_change, self.voice)
             if end.outcome is not Outcome.CHANGED:
                 return await self._failed(replace(end, outcome=Outcome.FAILED, reason=f"on_change: {end.reason}"))
-        return await self._succeeded(seen, changed=changed, ran=due)
+        holds_secrets = work.wanted is not None and work.wanted.holds_secrets
+        return await self._succeeded(seen, holds_secrets=holds_secrets, changed=changed, ran=due)
 
     async def _resolved(self) -> tuple[FileWork, FileBytes | None]:
         """The work with all that depends on outputs filled in, and the bytes to write."""
@@ -113,10 +114,12 @@ class FilePlacement:
             timeout_s=SEND_TIMEOUT_S,
         )
 
-    async def _succeeded(self, seen: FileSeen, *, changed: bool, ran: bool) -> StepEnd:
+    async def _succeeded(self, seen: FileSeen, *, holds_secrets: bool, changed: bool, ran: bool) -> StepEnd:
         present = seen.kind is FileKind.FILE
         user = self.hold.remembered_user(self.work.sudo_user)
-        state = FileBaseline(seen.path, present, seen.sha256, seen.mode, seen.owner, seen.group, user)
+        state = FileBaseline(
+            seen.path, present, seen.sha256, seen.mode, seen.owner, seen.group, user, holds_secrets=holds_secrets
+        )
         outcome = Outcome.CHANGED if changed or ran else Outcome.UNCHANGED
         change = partial(baseline.file_succeeded, step=self.step.id, state=state)
         await self._tell("step ended", change, outcome=outcome)

@@ -156,7 +156,8 @@ def _file(data: Mapping[str, Any]) -> FileBaseline:
     if not isinstance(present, bool) or not isinstance(mode, int):
         raise ValueError("a file of the baseline is damaged")
     texts = {name: _text(data[name]) for name in ("path", "sha256", "owner", "group")}
-    return FileBaseline(present=present, mode=mode, user=_text(data.get("user", "")), **texts)
+    hidden = data.get("holds_secrets", False) is not False
+    return FileBaseline(present=present, mode=mode, user=_text(data.get("user", "")), holds_secrets=hidden, **texts)
 
 
 def _service(data: Mapping[str, Any]) -> ServiceBaseline:

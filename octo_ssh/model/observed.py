@@ -267,6 +267,8 @@ class FileBaseline:
     group: str = ""
     user: str = ""
     """As whom it is looked at: the user of ``become``; empty: the login."""
+    holds_secrets: bool = False
+    """A secret went into it: what it holds is not shown, even when it is to hold none any more."""
 
 
 MAX_OWNERS = 1000

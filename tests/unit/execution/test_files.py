@@ -94,6 +94,9 @@ async def test_a_new_file_with_secrets_is_nobody_elses(tmp_path: Path) -> None:
     await target.lock(["go"])
     await place(target, wanted("hello", holds_secrets=True), "hello")
     assert stat.S_IMODE((target.home / "there").stat().st_mode) == 0o600
+    assert target.hold.baseline.files["go"].holds_secrets
+    await place(target, wanted("other"), "other")
+    assert not target.hold.baseline.files["go"].holds_secrets
 
 
 async def test_a_file_is_removed(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ BASELINES = st.builds(
     owed=st.lists(st.builds(Owed, TEXT, TEXT, TEXT, TEXT, st.none() | TEXT), max_size=3).map(tuple),
     due=st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple), max_size=3),
     files=st.dictionaries(
-        TEXT, st.builds(FileBaseline, TEXT, st.booleans(), TEXT, st.integers(0, 0o7777), TEXT, TEXT), max_size=2
+        TEXT,
+        st.builds(FileBaseline, TEXT, st.booleans(), TEXT, st.integers(0, 0o7777), *[TEXT] * 3, st.booleans()),
+        max_size=2,
     ),
     services=st.dictionaries(TEXT, st.builds(ServiceBaseline, TEXT, TEXT, TEXT), max_size=2),
     outputs=st.dictionaries(
