@@ -157,6 +157,17 @@ def test_of_a_file_that_only_its_owner_may_read_no_old_line_is_shown() -> None:
     assert "-(1 line" in work_of(planned(file(), file_seen("old\n", mode=0o600))).diff[1]
 
 
+def test_of_a_file_that_held_a_secret_when_it_was_left_no_old_line_is_shown_either() -> None:
+    seen = file_seen("t=former-secret\n")
+    left = FileBaseline(seen.path, True, seen.sha256, seen.mode, seen.owner, seen.group, holds_secrets=True)
+    for step_id in ("unit", "as_it_was_called_before"):
+        found = work_of(planned(file(), seen, baseline=Baseline(files={step_id: left})))
+        assert found.diff[1:] == ("-(1 line not shown: the old content may hold a secret)", "+text")
+    for other in (replace(left, path="/etc/other"), replace(left, holds_secrets=False)):
+        found = work_of(planned(file(), seen, baseline=Baseline(files={"unit": other})))
+        assert found.diff[1:] == ("-t=former-secret", "+text")
+
+
 # Consequences.
 
 
