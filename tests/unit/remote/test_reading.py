@@ -172,6 +172,6 @@ async def test_what_acts_is_seen_to(machine: Machine) -> None:
 async def test_a_long_listing_is_not_sorted_on_disk(one_machine: Machine) -> None:
     await deploy(one_machine, "1.0", HOSTILE)
     await one_machine.session.act(switch(str(one_machine.to), "1.0"))
-    for number in range(12_000):
-        (one_machine.to / f"releases/1.0/{number}-{'x' * 200}").touch()
+    for number in range(25_000):
+        (one_machine.to / f"releases/1.0/{number}-{'x' * 240}").touch()
     assert await traced(one_machine, READINGS["observe"]()) == []
