@@ -7,6 +7,7 @@ import hashlib
 import posixpath
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import FileBytes, RunContext, StepEnd
@@ -122,17 +123,17 @@ class FilePlacement:
         )
         outcome = Outcome.CHANGED if changed or ran else Outcome.UNCHANGED
         change = partial(baseline.file_succeeded, step=self.step.id, state=state)
-        await self._tell("step ended", change, outcome=outcome)
+        repaired = {"repaired": [seen.path]} if changed and self.hold.baseline.files.get(self.step.id) == state else {}
+        await self._tell("step ended", change, outcome=outcome.value, **repaired)
         if not changed:
             return StepEnd(outcome, "ran on_change" if ran else f"{posixpath.basename(seen.path)} is as it should be")
         return StepEnd(outcome, f"{'wrote' if present else 'removed'} {seen.path}")
 
     async def _failed(self, end: StepEnd) -> StepEnd:
-        await self._tell("step ended", outcome=end.outcome)
+        await self._tell("step ended", outcome=end.outcome.value)
         return end
 
-    async def _tell(self, what: str, change: Change | None = None, *, outcome: Outcome | None = None) -> None:
-        told = {} if outcome is None else {"outcome": outcome.value}
+    async def _tell(self, what: str, change: Change | None = None, **told: Any) -> None:
         await self.hold.record({"what": what, "step": self.step.id, **told}, change)
 
 

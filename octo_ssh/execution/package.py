@@ -30,6 +30,8 @@ from octo_ssh.planning.doubts import recorded
 from octo_ssh.remote.prune import prune
 from octo_ssh.remote.switch import switch
 
+NAMED_REPAIRS = 100
+"""Paths that a journal line names."""
 INTERRUPTED = StepEnd(Outcome.FAILED, "interrupted before the switch; the old release stays")
 
 
@@ -194,8 +196,14 @@ class Deployment:
             keep=work.keep,
             outputs=to_remember(self.said, self._release, self.context.identity.run),
         )
+        repaired = {"repaired": list(work.repaired[:NAMED_REPAIRS])} if work.repaired and work.build else {}
         await self._tell(
-            "step ended", outcome="changed", folder=work.folder, manifest=work.manifest.sha256, change=change
+            "step ended",
+            outcome="changed",
+            folder=work.folder,
+            manifest=work.manifest.sha256,
+            change=change,
+            **repaired,
         )
         self.context.went_back.discard((self.step.id, self.hold.name))
 
@@ -237,5 +245,5 @@ class Deployment:
     def _owed(self, what: str, release: str) -> Owed:
         return Owed(self.step.id, self.work.package, release, what, self.work.previous)
 
-    async def _tell(self, what: str, *, change: Change | None = None, **fields: str | None) -> None:
+    async def _tell(self, what: str, *, change: Change | None = None, **fields: Any) -> None:
         await self.hold.record({"what": what, "step": self.step.id, "package": self.work.package, **fields}, change)

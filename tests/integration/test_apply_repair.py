@@ -57,6 +57,7 @@ def test_a_repair_sends_the_damaged_file_and_little_more(farm: Farm) -> None:
     assert _planned(told)["reason"] == "repair: lib/small changed; 1 file to send"
     assert len(SMALL) // 2 < told.sent["web-1"] < len(SMALL) + LITTLE
     assert (farm.current(), _is_as_packed(farm, "1.0")) == ("1.0_1", True)
+    assert [line["repaired"] for line in farm.journal() if "repaired" in line] == [["lib/small"]]
     assert _release(farm, "1.0").outcomes.get(("deploy", "web-1"), "unchanged") == "unchanged"
 
 
