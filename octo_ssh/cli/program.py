@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from octo_ssh import __version__
-from octo_ssh.cli import deploy, drift, fleet, schema, secrets, start, trust, vars
+from octo_ssh.cli import deploy, drift, fleet, history, schema, secrets, start, trust, vars
 from octo_ssh.errors import ExitCode
 
 NAME = "octo-ssh"
@@ -30,7 +30,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_top)
-    for group in (start, trust, fleet, deploy, drift, vars, secrets, schema):
+    for group in (start, trust, fleet, deploy, drift, history, vars, secrets, schema):
         group.register(app)
     app.command("completion")(start.completion)
     return app

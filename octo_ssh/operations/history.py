@@ -1,4 +1,4 @@
-"""``octo-ssh history drift``: what the checks for drift of this controller found, by its own records. Asks no target."""
+"""``octo-ssh history drift``: what checks for drift found before, by the records on this machine. Asks no target."""
 
 from __future__ import annotations
 

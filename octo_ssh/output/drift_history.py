@@ -61,6 +61,18 @@ class OpenFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftHistory:
+    """What is remembered of a project in an environment."""
+
+    project: str
+    environment: str | None
+    checks: tuple[PastCheck, ...]
+    """The latest last."""
+    open: tuple[OpenFinding, ...]
+    """The oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """An open finding's row."""
 
@@ -138,6 +150,11 @@ def age_words(first_seen: str, now: str, before: str = "") -> str:
     if timedelta(hours=20) <= since < timedelta(hours=36):
         return "new since yesterday"
     return f"new in the last {_elapsed(since).removeprefix('1 ')}"
+
+
+def elapsed_words(since: str, now: str) -> str:
+    """``6 days``, from one time in ISO 8601 to another; ``new`` where they are the same."""
+    return "new" if since == now else _elapsed(_moment(now) - _moment(since))
 
 
 def past_checks(path: Path, project: str, environment: str | None, *, limit: int) -> tuple[PastCheck, ...]:

@@ -10,7 +10,7 @@ from octo_ssh.model.drift import DriftReport, Expected, Finding, State, StepDrif
 from octo_ssh.output.drift_counts import counts
 from octo_ssh.output.drift_history import age_words, findings_of, is_new
 from octo_ssh.output.drift_sentences import name_words
-from octo_ssh.output.drift_words import Folded, change_words, folded, phrase, whose
+from octo_ssh.output.drift_words import Folded, folded, predicate, whose
 from octo_ssh.output.words import amount, fold
 
 MAX_GROUPS = 1000
@@ -83,7 +83,6 @@ class Group:
     step: str
     what: str
     subject: str
-    change: str
     ages: str
     is_new: bool
     whose: str
@@ -99,7 +98,6 @@ class Detail:
 
     what: str
     subject: str
-    change: str
     age: str
     group: str
     """The anchor of the same finding among all; empty where it was left off there."""
@@ -238,9 +236,8 @@ class _Maker:
         return Group(
             anchor=anchor,
             step=self._name(finding.step) or OF_TARGET,
-            what=phrase(finding.kind),
+            what=predicate(finding),
             subject=name_words(finding.subject),
-            change=change_words(finding),
             ages=self._ages(row),
             is_new=bool(self.report.ages) and self._is_new(row),
             whose=whose(row.targets),
@@ -263,7 +260,7 @@ class _Maker:
         by_step = {step.step: step for step in target.steps}
         cells = tuple(_cell(by_step[step]) if step in by_step else Cell(None) for step in self.names)
         anchor = f"t-{number}" if _has_details(target) else ""
-        instead = target.unreachable or ", ".join(phrase(finding.kind) for finding in target.findings)
+        instead = target.unreachable or ", ".join(predicate(finding) for finding in target.findings)
         return Row(target.target, Mark.of(target.state), anchor, cells, "" if target.steps else instead)
 
     def _reasons(self, state: State) -> tuple[Reason, ...]:
@@ -338,9 +335,8 @@ class _Maker:
     def _detail(self, target: str, finding: Finding) -> Detail:
         anchor, count = self.anchors[finding]
         return Detail(
-            what=phrase(finding.kind),
+            what=predicate(finding),
             subject=name_words(finding.subject),
-            change=change_words(finding),
             age=self._age(target, finding),
             group=anchor,
             shared=amount(count, "target") if count > 1 else "",

@@ -5,33 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from octo_ssh.model.drift import DriftReport, Finding, FindingKind
+from octo_ssh.model.drift import DriftReport, Finding
 from octo_ssh.output.drift_counts import counts
-from octo_ssh.output.drift_sentences import name_words
+from octo_ssh.output.drift_sentences import name_words, sentence
 from octo_ssh.output.text import clean_line
 from octo_ssh.output.words import amount
-
-_PHRASES = {
-    FindingKind.CONTENT: "content changed",
-    FindingKind.KIND: "of another kind",
-    FindingKind.MODE: "mode",
-    FindingKind.OWNER: "owner",
-    FindingKind.LINK: "leads elsewhere",
-    FindingKind.MISSING: "missing",
-    FindingKind.EXTRA: "extra",
-    FindingKind.CURRENT: "not the current release",
-    FindingKind.SHARED: "no shared path any more",
-    FindingKind.MANIFEST: "manifest changed",
-    FindingKind.STATE: "state",
-    FindingKind.ENABLED: "start at boot",
-    FindingKind.MASKED: "masked",
-    FindingKind.UNIT: "unit files changed",
-    FindingKind.OLD_RELEASE: "runs an old release",
-    FindingKind.UNLESS: "not so any more",
-    FindingKind.OWED: "left undone",
-    FindingKind.CHECK: "check does not pass",
-    FindingKind.HOST_KEY: "host key changed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +28,10 @@ def folded(pairs: Iterable[tuple[str, Finding]]) -> tuple[Folded, ...]:
     return tuple(Folded(finding, tuple(targets)) for finding, targets in groups.items())
 
 
-def phrase(kind: FindingKind) -> str:
-    """What is the matter, in a word or two."""
-    return _PHRASES[kind]
-
-
-def change_words(finding: Finding) -> str:
-    """``0644 → 0600``; empty where nothing is said of it."""
-    was, now = name_words(finding.was), name_words(finding.now)
-    if was and now:
-        return f"{was} → {now}"
-    return f"was {was}" if was else now
+def predicate(finding: Finding) -> str:
+    """A finding's sentence without its subject, for where that stands already."""
+    said, subject = sentence(finding), name_words(finding.subject)
+    return said.removeprefix(subject).lstrip() if subject else said
 
 
 def whose(targets: Sequence[str]) -> str:

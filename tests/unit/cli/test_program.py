@@ -14,7 +14,7 @@ OCTO = (sys.executable, "-c", "from octo_ssh.cli import main; main()")
 COMMANDS = (
     *("init", "demo", "trust", "doctor", "exec", "lock", "plan", "apply", "status", "drift", "vars", "schema"),
     "completion",
-    *("secrets keygen", "secrets encrypt", "secrets edit", "secrets rotate"),
+    *("history drift", "secrets keygen", "secrets encrypt", "secrets edit", "secrets rotate"),
 )
 
 
