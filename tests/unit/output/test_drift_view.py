@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from octo_ssh.model.drift import DriftReport, Finding, FindingKind, State
@@ -46,6 +49,27 @@ def test_all_that_a_check_can_tell_stands_in_its_place() -> None:
         "drift: 4 targets, 7 findings; unknown 2; unreachable 1; pending 3; expected 1; gone 1; in sync 2 (of 10),"
         " 1.9 s",
     ]
+
+
+def test_the_page_about_drift_shows_what_is_printed() -> None:
+    disabled = Finding("service", FindingKind.ENABLED, "shop.service", "enabled", "disabled")
+    told = {
+        "web-03": (step(changed(), mode()),),
+        "web-07": (step(changed()), step(disabled, id="service")),
+        "web-20": (step(state=State.PENDING, reason="never applied here"),),
+    }
+    names = [f"web-{number:02}" for number in range(1, 21)]
+    alike = {name: (step(changed()),) if number < 12 else (step(),) for number, name in enumerate(names)}
+    targets = [target(name, *steps) for name, steps in {**alike, **told}.items() if name != "web-19"]
+    targets.insert(18, target("web-19", unreachable="connection refused"))
+    ages = {(name, changed().key): "2026-11-24T02:00:07Z" for name in names}
+    ages["web-03", mode().key] = "2026-11-18T02:00:07Z"
+    found = replace(
+        report(targets, ages=ages, before=dict.fromkeys(names, "2026-11-23T02:00:07Z")), at="2026-11-24T02:00:07Z"
+    )
+    page = (Path(__file__).parents[3] / "docs/drift.md").read_text(encoding="utf-8")
+    shown = page.partition("$ octo-ssh drift plan.yaml -e production\n")[2].partition("```")[0]
+    assert shown.splitlines() == text(found)
 
 
 def test_all_in_sync_is_two_lines() -> None:
