@@ -147,7 +147,11 @@ def _answers(
 
 def _typed(request: LoadRequest, read: _Read, store: SecretStore) -> dict[str, Value | SecretRef]:
     """``--var``: what takes the place of a secret is one, too."""
-    written = collect(read.inventory, read.plan, read.environment, {})
+    written = tuple(collect(read.inventory, read.plan, read.environment, {}))
+    known = {definition.name for definition in written}
+    for name in request.variables.keys() - known:
+        if hint := nearest(name, known):  # one of its own is fine, for scripts; one that looks like another is a typo
+            raise UsageError(f"--var {name}: neither plan nor inventory has this variable{hint}")
     secret = {definition.name for definition in written if _is_secret(definition.value)}
     typed: dict[str, Value | SecretRef] = dict(request.variables)
     for name in secret & typed.keys():

@@ -278,3 +278,9 @@ def test_a_typed_variable_takes_no_name_of_the_shell(name: str, message: str) ->
     with pytest.raises(UsageError) as caught:
         loaded(RELEASE + DEPLOY, variables={name: "x"})
     assert str(caught.value).startswith(f"--var {message}")
+
+
+def test_a_typed_variable_that_looks_like_another_is_a_typo_and_one_of_its_own_is_not() -> None:
+    with pytest.raises(UsageError, match=r"--var wrokers: neither plan nor inventory .* .did you mean 'workers'"):
+        loaded(RUNBOOK + "steps: [{name: r, run: 'true'}]\n", variables={"wrokers": "5"})
+    assert loaded(RUNBOOK + "steps: [{name: r, run: 'true'}]\n", variables={"something_else": "5"})
