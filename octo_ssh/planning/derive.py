@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
+from octo_ssh.config.structured import is_structured
 from octo_ssh.config.templates import TemplateProblem
 from octo_ssh.errors import FileErrors, PackageError, SecretError
 from octo_ssh.model.manifest import Entry, Kind, Manifest
 from octo_ssh.model.plan import FileStep, PackageStep, Step
 from octo_ssh.model.values import SecretRef
-from octo_ssh.planning.configure import configured_content, configured_paths, with_shared
+from octo_ssh.planning.configure import configured_content, configured_paths, matches, with_shared
 from octo_ssh.planning.wanted import Wanted, wanted_file
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ class Deriver:
         names = self._loaded.scopes.names(target=target, step=step)
         for path, content in sorted(texts.items()):
             if path not in base or base[path].kind is not Kind.FILE:
+                continue
+            if not is_structured(path) and any(matches(row.path, path) for row in kind.settings):
+                why[path] = "values cannot be set in it"  # `plan` says where
                 continue
             try:
                 raw = configured_content(content, path, kind, names, _no_secret)

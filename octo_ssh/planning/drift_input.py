@@ -54,7 +54,7 @@ class DriftInput:
     host_keys: Mapping[str, str] = field(default_factory=dict)
     """Targets whose host key is another than known_hosts says, in words."""
     derived: Mapping[tuple[str, str], Derived | Underivable] = field(default_factory=dict)
-    """What package steps should have left, derived for the release of the folder in the baseline."""
+    """What package steps should have left, derived for the release in the baseline."""
     wanted: Mapping[tuple[str, str], Derived | Underivable] = field(default_factory=dict)
     """What they should leave, derived for the plan's release."""
     trusted: frozenset[str] = frozenset()

@@ -109,9 +109,14 @@ class _Check:
         is_same = bool(self.left.fingerprint) and place.fingerprint == self.left.fingerprint
         return self.given.quick and is_same and digest_of(place, self.left.folder) == self.left.manifest_sha256
 
+    def _derived(self) -> Derived | Underivable | None:
+        """Of another release it would tell nothing: two packages of a plan may stand at two."""
+        is_same = _is_of(self.left.folder, self.baseline.release or "")
+        return self.given.derived.get((self.step_id, self.target)) if is_same else None
+
     def _record(self, place: PackagePlace) -> Manifest | None:
         """The manifest that the last success left, where it is known."""
-        derived = self.given.derived.get((self.step_id, self.target))
+        derived = self._derived()
         known = [place.manifests.get(self.left.folder), derived.manifest if isinstance(derived, Derived) else None]
         return next((one for one in known if one is not None and one.sha256 == self.left.manifest_sha256), None)
 
@@ -131,7 +136,7 @@ class _Check:
             return wanted.manifest, frozenset(wanted.unverified)
         if own is not None:
             return own, frozenset()
-        derived = self.given.derived.get((self.step_id, self.target))
+        derived = self._derived()
         if isinstance(derived, Derived):  # the target's record is no use any more
             return derived.manifest, frozenset(derived.unverified)
         return place.manifests.get(self.left.folder), frozenset()
@@ -140,7 +145,7 @@ class _Check:
         """What the controller derives against the target's record: somebody may have edited that, too."""
         if self.left.manifest_sha256 in self.given.trusted:
             return
-        derived = self.given.derived.get((self.step_id, self.target))
+        derived = self._derived()
         if not isinstance(derived, Derived):
             self.verdict.unverified = True
             return
@@ -162,7 +167,7 @@ class _Check:
         if release is not None and not _is_of(self.left.folder, release):
             self.verdict.pending.append(f"{release} is wanted, {self.left.folder} was applied")
         elif self.left.manifest_sha256 in self.given.trusted:
-            derived = self.given.derived.get((self.step_id, self.target))
+            derived = self._derived()
             other = self._moved_on(derived) if isinstance(derived, Derived) else ()
             if other:
                 self.verdict.pending.append(f"the plan gives other content: {listed(other)}")

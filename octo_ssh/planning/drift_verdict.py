@@ -32,11 +32,9 @@ class Verdict:
     _findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
     _expected: dict[tuple[str, str, str], tuple[Finding, Expected]] = field(default_factory=dict)
 
-    def drifted(
-        self, kind: FindingKind, subject: str, was: str = "", now: str = "", diff: tuple[str, ...] = ()
-    ) -> None:
+    def drifted(self, kind: FindingKind, subject: str, was: str = "", now: str = "") -> None:
         """A difference that nothing can cover."""
-        self._keep(Finding(self.step, kind, subject, was, now, diff), None)
+        self._keep(Finding(self.step, kind, subject, was, now), None)
 
     def differs(self, kind: FindingKind, path: str, was: str = "", now: str = "", diff: tuple[str, ...] = ()) -> None:
         """A difference at a path, which ``drift.ignore`` may cover."""

@@ -255,28 +255,29 @@ class Case:
         return select(self.loaded, self.options)
 
     def plan(self) -> RunPlan:
+        return make_plan(self.given())
+
+    def given(self) -> PlanInput:
         missing = {
             name: "connection refused"
             for name in (*self.selection.targets, *self.selection.once_extra)
             if name not in self.seen
         }
-        return make_plan(
-            PlanInput(
-                loaded=self.loaded,
-                options=self.options,
-                selection=self.selection,
-                observed=self.seen,
-                unreachable=missing,
-                manifests={"shop": self.manifest},
-                configured=self.configured,
-                files={
-                    (step.id, name): wanted_file(self.loaded, step, name, self.loaded.secrets.reveal)
-                    for step in self.loaded.plan.walk()
-                    if isinstance(step.kind, FileStep)
-                    for name in self.selection.targets
-                },
-                texts=self.texts,
-            )
+        return PlanInput(
+            loaded=self.loaded,
+            options=self.options,
+            selection=self.selection,
+            observed=self.seen,
+            unreachable=missing,
+            manifests={"shop": self.manifest},
+            configured=self.configured,
+            files={
+                (step.id, name): wanted_file(self.loaded, step, name, self.loaded.secrets.reveal)
+                for step in self.loaded.plan.walk()
+                if isinstance(step.kind, FileStep)
+                for name in self.selection.targets
+            },
+            texts=self.texts,
         )
 
     def of(self, step_id: str, target: str = "web-1") -> Planned:
