@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from octo_ssh.model.drift import DriftReport, State, TargetDrift
+from octo_ssh.model.drift import DriftReport, State, StepDrift, TargetDrift
 from octo_ssh.output.words import amount, duration
 
 
@@ -57,7 +57,18 @@ def is_unreachable(target: TargetDrift) -> bool:
     return bool(target.unreachable) and not target.busy and not target.findings
 
 
+def is_pending(step: StepDrift) -> bool:
+    """Git wants more of it than was applied, also where what was applied has drifted."""
+    return step.state is State.PENDING or (
+        step.state is State.DRIFTED and bool(step.reason) and not step.partly_unknown
+    )
+
+
 def _states(target: TargetDrift) -> set[State]:
-    """How the target stands, in all that its steps say; a step may have drifted and not be known as a whole."""
-    in_part = {State.UNKNOWN} if any(step.partly_unknown for step in target.steps) else set()
-    return {target.state, *(step.state for step in target.steps), *in_part}
+    """How the target stands, in all that its steps say."""
+    also = {
+        State.UNKNOWN: any(step.partly_unknown for step in target.steps),
+        State.PENDING: any(map(is_pending, target.steps)),
+    }
+    said = {state for state, is_so in also.items() if is_so}
+    return {target.state, *(step.state for step in target.steps), *said}

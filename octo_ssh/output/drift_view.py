@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from octo_ssh.errors import ExitCode
 from octo_ssh.model.drift import DriftReport, Expected, Finding, State, StepDrift, TargetDrift
-from octo_ssh.output.drift_counts import is_unreachable, last_line
+from octo_ssh.output.drift_counts import is_pending, is_unreachable, last_line
 from octo_ssh.output.drift_history import age_words
 from octo_ssh.output.drift_sentences import entry_words, sentence
 from octo_ssh.output.plan_details import diff_lines
@@ -197,7 +197,7 @@ def _pending(page: _Page) -> Iterator[Line]:
         ((clean_line(step.name), first_line(step.reason)), target)
         for steps in _by_step(page.report.targets).values()
         for target, step in steps
-        if step.state is State.PENDING or (step.state is State.DRIFTED and step.reason and not step.partly_unknown)
+        if is_pending(step)
     ]
     if rows:
         yield Line("")

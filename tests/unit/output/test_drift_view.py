@@ -127,7 +127,7 @@ def test_a_step_that_has_drifted_may_be_unknown_in_part_or_pending_too() -> None
     lines = text(found)
     assert "  unknown      a  in part: lib: permission denied" in lines
     assert "  pending      b  Deploy shop: 1.5 was never applied" in lines
-    assert lines[-1] == "drift: 2 targets, 2 findings; unknown 1; in sync 0 (of 2), 1.9 s"
+    assert lines[-1] == "drift: 2 targets, 2 findings; unknown 1; pending 1; in sync 0 (of 2), 1.9 s"
 
 
 def test_expected_findings_are_counted_by_their_entry() -> None:
