@@ -174,7 +174,7 @@ class Page:
 
 def page_of(report: DriftReport) -> Page:
     """What the page shows of a report."""
-    return _Maker(report).page()
+    return _Maker(report, MAX_DIFF_LINES).page()
 
 
 @dataclass(slots=True)
@@ -182,11 +182,11 @@ class _Maker:
     """Makes a page; knows the names of steps and which finding stands where."""
 
     report: DriftReport
+    diff_lines_left: int
     names: dict[str, str] = field(default_factory=dict)
     """Of steps, by id, in the order of their columns."""
     anchors: dict[Finding, tuple[str, int]] = field(default_factory=dict)
     """By finding: its group's anchor, and on how many targets it is."""
-    diff_lines_left: int = MAX_DIFF_LINES
 
     def page(self) -> Page:
         report = self.report

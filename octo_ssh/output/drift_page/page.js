@@ -4,11 +4,11 @@ const box = document.getElementById("find");
 box.hidden = false;
 box.querySelector("input").addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
-  for (const item of document.querySelectorAll("[data-find]")) {
-    item.hidden = !item.textContent.toLowerCase().includes(wanted);
-  }
+  const holds = (item) => item.textContent.toLowerCase().includes(wanted);
+  for (const item of document.querySelectorAll("[data-find]")) item.hidden = !holds(item);
   for (const row of document.querySelectorAll("[data-row]")) {
-    row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+    const link = row.querySelector("a");
+    row.hidden = !holds(row.cells[0]) && !(link && holds(document.getElementById(link.hash.slice(1))));
   }
 });
 const open = () => {
