@@ -198,8 +198,8 @@ class ServiceSeen:
     enabled: str = ""
     """``UnitFileState``: ``enabled``, ``disabled``, ``static``, …; empty where there is none."""
     unit_sha256: str = ""
-    """Of the paths and contents of the unit's file and drop-ins; empty where they may not be read, or were not asked
-    for."""
+    """Of the paths and contents of the unit's file and drop-ins; empty where they may not be read, or where there is no
+    such unit."""
     dropins: tuple[str, ...] = ()
     """Paths of drop-in files."""
     main_pid: int = 0

@@ -42,7 +42,7 @@ class DriftAsk:
     services: Mapping[str, str] = field(default_factory=dict)
     """Names of units by step id."""
     quick: bool = False
-    """What stands as its fingerprint says is not read."""
+    """What stands as its fingerprint says is not read. Otherwise nobody asks for fingerprints, and there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,9 @@ class DriftSeen:
     """What was seen."""
 
     packages: Mapping[str, PackagePlace]
-    """By step id. Of the current release: ``trees`` with ``owners``, unless it was left out because the fingerprint is
-    the one asked for, or no folder stands there; ``manifests`` where it is none that the controller has, and is one."""
+    """By step id. Of the current release: ``trees`` with ``owners``, unless no folder stands there, or ``quick`` was
+    asked for and the fingerprint is as it should be; ``manifests`` where it is none that the controller has, and is
+    one."""
     resources: Resources
     observed: Observed | None = None
     """The target as ``observe`` tells it, with all of the above; None for ``drift_as``."""

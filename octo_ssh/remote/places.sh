@@ -4,6 +4,7 @@
 # For each place: sections `place`, `releases` (names ended by NUL), `sums` (a line each), `shared` (a digit each).
 tell_places() {
 	look_at_find
+	o_quick=1
 	while [ $# -gt 0 ]; do
 		o_shared=$2
 		tell_place "$1"
@@ -20,7 +21,7 @@ tell_places() {
 # A digit: whether the shared path $1 exists at $o_to.
 tell_shared() { if [ -e "$o_to/shared/$1" ] || [ -L "$o_to/shared/$1" ]; then printf 1; else printf 0; fi; }
 
-# The place $1, from now on $o_to.
+# The place $1, from now on $o_to. Its current release gets a fingerprint if $o_quick is 1.
 tell_place() {
 	absolute "$1"
 	o_to=$o_at
@@ -41,7 +42,7 @@ tell_place() {
 		if [ -d "$o_to" ] && [ ! -w "$o_to" ]; then o_writable=0; fi
 	fi
 	o_disk=$(disk "$o_at")
-	if [ "$o_place" = ours ] && [ -n "$o_current" ]; then o_print=$(fingerprint "$o_releases/$o_current"); fi
+	if [ "$o_quick:$o_place" = 1:ours ] && [ -n "$o_current" ]; then o_print=$(fingerprint "$o_releases/$o_current"); fi
 	tell_releases
 	mark place
 	printf '%s\0' "$o_to" "$o_place" "$o_owner" "$o_writable" "$o_current" "$o_print" "$o_disk"

@@ -135,13 +135,13 @@ def _unit(block: Mapping[str, str], told: Iterator[str]) -> ServiceSeen:
     """A unit's properties, and its part of the section ``unit-files``: that ends in an empty field."""
     digest, *places = (next(told, "") for _ in range(3))
     dropins = dict.fromkeys(iter(lambda: next(told, ""), ""))
-    pid = block.get("MainPID", "")
+    load, pid = block["LoadState"], block.get("MainPID", "")
     return ServiceSeen(
         systemd=True,
-        load=block["LoadState"],
+        load=load,
         active=block.get("ActiveState", ""),
         enabled=block.get("UnitFileState", ""),
-        unit_sha256=digest and words.digest(digest),
+        unit_sha256=words.digest(digest) if digest and load != "not-found" else "",
         dropins=tuple(dropins),
         main_pid=int(pid) if re.fullmatch(r"[0-9]{1,10}", pid) else 0,
         runs_in=tuple(dict.fromkeys(place.removesuffix(_DELETED) for place in places if place)),

@@ -2,7 +2,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # Words: quick(0|1) n, n times: to, fingerprint|'', manifest's sha256|'', n, n shared; then as `resources`.
-# As `places` tells it, and behind each place what tell_current says. The section `resources` divides the two.
+# As `places` tells it, but for fingerprints, which only haste needs; behind each place what tell_current says. The
+# section `resources` divides the two.
 tell_watched() {
 	o_quick=$1
 	o_count=$2

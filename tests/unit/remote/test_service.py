@@ -57,10 +57,12 @@ INSIDE = """\
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs tmpfs /run || exit
 mkdir -p /run/systemd/system
+[ ! -d "$HOME/units" ] || cp -R "$HOME/units/." /run/systemd/system
 PATH=$1
 exec "$2" -s
 """
-"""A shell that finds a running systemd where others look for one."""
+"""A shell that finds a running systemd where others look for one, and unit files of a home where an administrator has
+them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +336,7 @@ async def test_units_are_looked_at_in_one_call(manager: Manager) -> None:
     assert found.services == {
         "one": loaded,
         "two": replace(loaded, active="inactive", enabled="enabled"),
-        "three": replace(loaded, load="not-found", active="inactive", enabled=""),
+        "three": replace(loaded, load="not-found", active="inactive", enabled="", unit_sha256=""),
         "four": loaded,
     }
     assert len((manager.home / "asked").read_text().splitlines()) == 1
