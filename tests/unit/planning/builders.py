@@ -16,12 +16,14 @@ from octo_ssh.model.observed import (
     Baseline,
     Disk,
     Facts,
+    FileBaseline,
     FileKind,
     FileSeen,
     Journal,
     Observed,
     PackagePlace,
     Place,
+    ServiceBaseline,
     ServiceSeen,
     StepOutputs,
 )
@@ -213,6 +215,26 @@ def file_seen(text: str | None = "text\n", path: str = "/etc/shop.conf", **keys:
 
 def service_seen(active: str = "active", enabled: str = "enabled", load: str = "loaded") -> ServiceSeen:
     return ServiceSeen(systemd=True, load=load, active=active, enabled=enabled)
+
+
+def left_so(
+    files: Mapping[str, FileSeen] | None = None, services: Iterable[tuple[Step, ServiceSeen]] = (), **keys: Any
+) -> Baseline:
+    """A baseline that remembers files by step id, and units of service steps, as they are seen."""
+    return Baseline(
+        files={
+            name: FileBaseline(seen.path, seen.kind is FileKind.FILE, seen.sha256, seen.mode, seen.owner, seen.group)
+            for name, seen in (files or {}).items()
+        },
+        services={step.id: _unit_so(step.kind, seen) for step, seen in services},
+        **keys,
+    )
+
+
+def _unit_so(kind: Any, seen: ServiceSeen) -> ServiceBaseline:
+    active = "" if kind.state is None else seen.active
+    enabled = "" if kind.enabled is None else seen.enabled
+    return ServiceBaseline(kind.service, active, enabled, seen.unit_sha256)
 
 
 def said(release: str = "1.4.2", secret: Iterable[str] = (), **values: str) -> StepOutputs:

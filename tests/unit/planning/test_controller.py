@@ -22,14 +22,27 @@ from octo_ssh.model.plan import (
 from octo_ssh.model.values import EnvSource, SecretRef, Template
 from octo_ssh.model.work import ApproveWork, HttpWork, Planned, PlannedStep, ProbeWork, ScriptWork
 from octo_ssh.planning.request import RunOptions
-from tests.unit.planning.builders import HERE, Case, approve, file, file_seen, group, loaded, observed, run, step
+from tests.unit.planning.builders import (
+    HERE,
+    Case,
+    approve,
+    file,
+    file_seen,
+    group,
+    left_so,
+    loaded,
+    observed,
+    run,
+    step,
+)
 
 CONTROLLER = "controller"
 
 
 def case(*steps: Step, targets: tuple[str, ...] = ("web-1", "web-2"), **keys: Any) -> Case:
     """A plan with files that are right everywhere: nothing changes."""
-    seen = {name: observed(name, files={"unit": file_seen()}) for name in targets}
+    right = {"unit": file_seen()}
+    seen = {name: observed(name, files=right, baseline=left_so(right)) for name in targets}
     return Case(loaded(*steps, targets=targets, **keys), seen)
 
 

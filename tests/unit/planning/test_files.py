@@ -23,6 +23,7 @@ from tests.unit.planning.builders import (
     file,
     file_seen,
     group,
+    left_so,
     loaded,
     observed,
     run,
@@ -85,8 +86,15 @@ def test_what_differs_is_due_and_says_what(step: Step, seen: FileSeen, reason: s
     ],
 )
 def test_what_is_right_is_unchanged(step: Step, seen: FileSeen) -> None:
-    found = planned(step, seen)
+    found = planned(step, seen, baseline=left_so({"unit": seen}))
     assert (found.outcome, found.reason, found.work) == (Outcome.UNCHANGED, f"{seen.path} is as it should be", None)
+
+
+def test_what_is_right_and_not_remembered_so_is_noted_and_not_touched() -> None:
+    for left in (Baseline(), left_so({"unit": file_seen("before\n")})):
+        found = planned(file(), file_seen(), baseline=left)
+        assert (found.outcome, found.due, work_of(found).changes) == (Outcome.UNCHANGED, True, False)
+        assert found.reason == "/etc/shop.conf is as it should be, and is remembered so"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +190,7 @@ def test_a_change_owes_on_change_and_the_restarts_of_services_that_name_the_step
 
 
 def test_what_an_earlier_run_owes_is_due_without_a_change() -> None:
-    debt = Baseline(owed=(Owed("unit", "", "1.4.1", "on_change"),))
+    debt = left_so({"unit": file_seen()}, owed=(Owed("unit", "", "1.4.1", "on_change"),))
     found = planned(file(on_change="reload"), file_seen(), baseline=debt)
     assert (found.outcome, found.reason) == (Outcome.CHANGED, "owed since an earlier run: on_change")
     assert (work_of(found).changes, work_of(found).owed) == (False, ("on_change",))
@@ -194,7 +202,12 @@ def test_what_an_earlier_run_owes_is_due_without_a_change() -> None:
 def test_a_file_that_differs_is_a_change_for_checks_and_for_the_scripts_of_its_group() -> None:
     steps = group("g", file(), run("tell"))
     made = case(steps, check(), seen=file_seen())
-    done = Baseline("1.4.2", done={digest_of(made, "tell"): DONE}, passed_checks=frozenset({"smoke"}))
+    done = left_so(
+        {"unit": file_seen()},
+        release="1.4.2",
+        done={digest_of(made, "tell"): DONE},
+        passed_checks=frozenset({"smoke"}),
+    )
     quiet = case(steps, check(), seen=file_seen(), baseline=done)
     assert quiet.plan().changing == ()
     busy = case(steps, check(), seen=file_seen("x"), baseline=done)
@@ -228,7 +241,8 @@ def test_of_two_steps_for_one_file_the_second_follows_the_first() -> None:
 def test_a_file_for_a_failure_waits_for_one() -> None:
     found = planned(file(when=When.FAILURE), file_seen(None))
     assert (found.outcome, found.standby, found.due) == (Outcome.SKIPPED, True, False)
-    assert planned(file(when=When.FAILURE), file_seen()).work is None
+    left = left_so({"unit": file_seen()})
+    assert planned(file(when=When.FAILURE), file_seen(), baseline=left).work is None
 
 
 # Outputs.
@@ -307,7 +321,7 @@ def test_a_file_is_due_exactly_where_it_is_not_right_and_right_once_it_is_so(
     content: str | None, mode: int | None, owner: str | None, there: str | None, now: tuple[int, str]
 ) -> None:
     seen = file_seen(there) if there is None else file_seen(there, mode=now[0], owner=now[1])
-    found = planned(file(content=content, mode=mode, owner=owner), seen)
+    found = planned(file(content=content, mode=mode, owner=owner), seen, baseline=left_so({"unit": seen}))
     if found.work is None:
         assert found.outcome is Outcome.UNCHANGED
         return
@@ -321,4 +335,5 @@ def test_a_file_is_due_exactly_where_it_is_not_right_and_right_once_it_is_so(
         kept = seen if seen.kind is FileKind.FILE else after
         after = replace(after, mode=mode or kept.mode, owner=owner or kept.owner, group=kept.group)
     assert is_right(work, after)
-    assert planned(file(content=content, mode=mode, owner=owner), after).work is None
+    left = left_so({"unit": after})
+    assert planned(file(content=content, mode=mode, owner=owner), after, baseline=left).work is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.unit.planning.builders import (
     file,
     file_seen,
     group,
+    left_so,
     loaded,
     observed,
     run,
@@ -77,8 +79,24 @@ def test_what_differs_is_due_and_says_what(keys: dict[str, Any], seen: ServiceSe
     ],
 )
 def test_what_is_right_is_unchanged(keys: dict[str, Any], seen: ServiceSeen) -> None:
-    found = planned(seen, **keys)
+    step = service(**keys)
+    found = case(step, seen=seen, baseline=left_so(services=[(step, seen)])).of("service")
     assert (found.outcome, found.reason, found.work) == (Outcome.UNCHANGED, "shop is as it should be", None)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        Baseline(),
+        left_so(services=[(service(enabled=True), replace(service_seen(), unit_sha256="now"))]),
+        left_so(services=[(service(state=RUNNING), replace(service_seen(), unit_sha256="before"))]),
+    ],
+)
+def test_a_unit_that_is_right_and_not_remembered_so_is_noted(left: Baseline) -> None:
+    seen = replace(service_seen(), unit_sha256="now")
+    found = case(service(state=RUNNING), seen=seen, baseline=left).of("service")
+    assert (found.outcome, found.reason) == (Outcome.UNCHANGED, "shop is as it should be, and is remembered so")
+    assert found.due
 
 
 @pytest.mark.parametrize(
@@ -133,7 +151,9 @@ def test_a_service_restarts_after_a_due_step_that_it_names_and_the_step_owes_it(
 
 
 def test_a_service_does_not_restart_after_a_step_that_is_not_due() -> None:
-    made = case(file("cause"), service(**ON_CHANGE), files={"cause": file_seen()})
+    restarting = service(**ON_CHANGE)
+    left = left_so({"cause": file_seen()}, [(restarting, service_seen())])
+    made = case(file("cause"), restarting, files={"cause": file_seen()}, baseline=left)
     assert made.of("service").work is None
     only_owed = Baseline(owed=(Owed("cause", "", "1.4.1", "on_change"),))
     made = case(file("cause", on_change="x"), service(**ON_CHANGE), files={"cause": file_seen()}, baseline=only_owed)
@@ -161,10 +181,11 @@ def test_a_service_that_skip_step_leaves_out_is_owed_its_restart_and_others_are_
 
 
 def test_restart_always_is_once_for_each_release() -> None:
-    made = case(service(restart=Restart.ALWAYS))
+    always = service(restart=Restart.ALWAYS)
+    made = case(always)
     found = made.of("service")
     assert (found.reason, work_of(found).restart) == ("shop: restart: not yet for 1.4.2", True)
-    done = Baseline(done={work_of(found).digest: Done("service", "1.4.2", "run")})
+    done = left_so(services=[(always, service_seen())], done={work_of(found).digest: Done("service", "1.4.2", "run")})
     made.seen["web-1"] = observed(services={"service": service_seen()}, baseline=done)
     assert made.of("service").work is None
     made.options = RunOptions(redeploy=True)

@@ -20,6 +20,7 @@ from tests.unit.planning.builders import (
     file,
     file_seen,
     group,
+    left_so,
     loaded,
     observed,
     run,
@@ -162,11 +163,13 @@ def test_nothing_is_due_on_a_target_as_a_run_has_left_it(
     steps = [kinds[name] for name in order]
     made = case(*([group("g", *steps)] if grouped else steps))
     left = remembered(made, *(() if runs else ("script",)), services={"service": service_seen()})
-    passed = Baseline("1.4.2", done=left.baseline.done, passed_checks=frozenset({"smoke"}))
+    units = [(kinds["service"], service_seen())]
+    known = {"release": "1.4.2", "passed_checks": frozenset({"smoke"})}
+    passed = left_so({"unit": file_seen()}, units, done=left.baseline.done, **known)
     seen = file_seen("old\n" if differs else "text\n")
     made.seen["web-1"] = observed(baseline=passed, files={"unit": seen}, services=left.services)
     assert (made.plan().changing == ("web-1",)) is (differs or runs)
     everything = remembered(case(*steps), "script").baseline.done
-    after = Baseline("1.4.2", done=everything, passed_checks=frozenset({"smoke"}))
+    after = left_so({"unit": file_seen()}, units, done=everything, **known)
     made.seen["web-1"] = observed(baseline=after, files={"unit": file_seen()}, services=left.services)
     assert made.plan().changing == ()
