@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from octo_ssh.model.drift import DriftReport, Expected, Finding, State, StepDrift, TargetDrift
 from octo_ssh.output.drift_counts import counts
-from octo_ssh.output.drift_history import age_words, findings_of, is_new
+from octo_ssh.output.drift_history import age_words, findings_of
 from octo_ssh.output.drift_sentences import name_words
 from octo_ssh.output.drift_words import Folded, folded, predicate, whose
 from octo_ssh.output.words import amount, fold
@@ -227,7 +227,8 @@ class _Maker:
         return self.names.get(step, step)
 
     def _is_new(self, row: Folded) -> bool:
-        return any(is_new(self.report, target, row.finding) for target in row.targets)
+        """The history says so of one of its targets."""
+        return any(self.report.ages.get((target, row.finding.key)) == self.report.at for target in row.targets)
 
     def _group(self, anchor: str, row: Folded) -> Group:
         finding = row.finding
@@ -239,7 +240,7 @@ class _Maker:
             what=predicate(finding),
             subject=name_words(finding.subject),
             ages=self._ages(row),
-            is_new=bool(self.report.ages) and self._is_new(row),
+            is_new=self._is_new(row),
             whose=whose(row.targets),
             names=fold(row.targets) if len(row.targets) > 1 else "",
             diff=tuple(DiffLine(_diff_css(line), line) for line in taken),

@@ -14,7 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "octo_ssh").rglob("*.py"))
 PYTHON_FILES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]
-HEAVY = ("asyncssh", "backports.zstd", "cryptography", "httpx", "jinja2", "pathspec", "pydantic", "rich", "yaml")
+HEAVY = (
+    "apprise",
+    "asyncssh",
+    "backports.zstd",
+    "cryptography",
+    "httpx",
+    "jinja2",
+    "pathspec",
+    "pydantic",
+    "rich",
+    "yaml",
+)
 
 
 def name_of(path: Path) -> str:
