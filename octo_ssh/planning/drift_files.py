@@ -36,6 +36,7 @@ class _Right:
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
+    holds_secrets: bool = False
 
 
 def check_file(given: DriftInput, verdict: Verdict, target: str, step_id: str, step: Step | None) -> None:
@@ -105,7 +106,8 @@ def _diff(given: DriftInput, step: Step | None, right: _Right, seen: FileSeen, w
     is_known = wanted.file is not None and wanted.file.sha256 == right.sha256 and not wanted.file.holds_secrets
     if not (step.kind.show_diff and is_known and isinstance(wanted.content, Secret)) or seen.content is None:
         return ()
-    if right.mode is not None and not right.mode & 0o077:  # what only its owner may read has its reasons
+    # What only its owner may read has its reasons.
+    if right.holds_secrets or (right.mode is not None and not right.mode & 0o077):
         return ()
     was = wanted.content.reveal().encode("utf-8", "surrogateescape")
     now = seen.content.decode("utf-8", "surrogateescape")
@@ -115,7 +117,7 @@ def _diff(given: DriftInput, step: Step | None, right: _Right, seen: FileSeen, w
 def _left(left: FileBaseline) -> _Right:
     if not left.present:
         return _Right(left.path, present=False)
-    return _Right(left.path, True, left.sha256, left.mode, left.owner, left.group)
+    return _Right(left.path, True, left.sha256, left.mode, left.owner, left.group, left.holds_secrets)
 
 
 def _planned(given: DriftInput, step: Step, target: str) -> _Right | Underivable:

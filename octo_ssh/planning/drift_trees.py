@@ -95,9 +95,10 @@ class TreeCheck:
         self.verdict.within(FindingKind.SHARED if path in self.shared else kind, path, was, now, expected)
 
     def _whose(self, replaced: Collection[str]) -> None:
-        if not self.owners.usual:
-            return
-        for path, now in self.tree.owners.items():
+        usual, others = self.owners.usual, self.owners.others
+        for path, now in self.tree.owners.items() if usual else ():
+            if now == usual and path not in others:
+                continue
             if path != TOP and (path not in self.wanted.entries or path in replaced):
                 continue
             was = self.owners.should_be(path)

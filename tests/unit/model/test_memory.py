@@ -41,6 +41,7 @@ BASELINES = st.builds(
     outputs=st.dictionaries(
         TEXT, st.builds(StepOutputs, st.dictionaries(TEXT, TEXT, max_size=2), st.frozensets(TEXT), TEXT), max_size=2
     ),
+    held=st.frozensets(TEXT, max_size=3),
 )
 
 

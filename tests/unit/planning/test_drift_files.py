@@ -112,10 +112,11 @@ def test_nothing_is_shown_where_a_secret_may_be_or_the_text_is_not_known(check: 
     assert (finding.kind.value, finding.diff) == ("content", ())
 
 
-def test_what_only_its_owner_may_read_is_not_shown() -> None:
+@pytest.mark.parametrize("keys", [{"mode": 0o600}, {"holds_secrets": True}])
+def test_what_only_its_owner_may_read_and_what_once_held_a_secret_is_not_shown(keys: dict[str, Any]) -> None:
     check = planned()
-    check.left = replace(check.left, files={"unit": file_left(mode=0o600)})
-    check.file = file_seen("evil\n", mode=0o600)
+    check.left = replace(check.left, files={"unit": file_left(**keys)})
+    check.file = file_seen("evil\n", mode=keys.get("mode", 0o644))
     assert check.step("unit").findings[0].diff == ()
 
 
