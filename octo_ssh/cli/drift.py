@@ -90,7 +90,14 @@ def drift(
         limit=tuple(limit or ()),
         exclude=tuple(exclude or ()),
     )
-    after = _After(terminal, Surroundings.of_user(), report, tuple(notify or ()), tuple(notify_always or ()))
+    after = _After(
+        terminal,
+        Surroundings.of_user(),
+        report,
+        tuple(notify or ()),
+        tuple(notify_always or ()),
+        has_history=against is Against.BASELINE,
+    )
     with terminal.progress() as view:
         made = operation.drift(
             request,
@@ -113,11 +120,14 @@ class _After:
         file: str | None,
         notify: tuple[str, ...],
         notify_always: tuple[str, ...],
+        *,
+        has_history: bool,
     ) -> None:
         """Raises UsageError for an address that can never be told anything: before the check, not after it."""
         self.surroundings = surroundings
         self._terminal = terminal
         self._file = file
+        self._has_history = has_history
         self._told: list[tuple[tuple[str, ...], bool]] = []
         if notify or notify_always:
             from octo_ssh.operations.notify import addresses
@@ -137,7 +147,11 @@ class _After:
         return ExitCode.FAILED if problems and code is ExitCode.DONE else code
 
     def _remembered(self, found: DriftReport, code: ExitCode) -> DriftReport:
-        """With what the history knows. Trouble with it is no trouble of the targets."""
+        """With what the history knows: of checks against the baseline alone, for others find other things. Trouble with
+        it is no trouble of the targets.
+        """
+        if not self._has_history:
+            return found
         from octo_ssh.output.drift_database import DATABASE
         from octo_ssh.output.drift_history import with_history
 

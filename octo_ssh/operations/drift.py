@@ -25,6 +25,7 @@ from octo_ssh.operations.fleet import MakeConnector
 from octo_ssh.operations.manifests import ManifestCache
 from octo_ssh.operations.requests import DriftOptions, PlanRequest, Surroundings
 from octo_ssh.operations.roster import Roster, visit
+from octo_ssh.output.document import timestamp
 from octo_ssh.output.record import last_failed
 from octo_ssh.planning.derive import Derived, Underivable
 from octo_ssh.planning.drift import DriftInput, Health, report
@@ -100,7 +101,7 @@ async def drift(
             quick=options.quick,
             against_plan=options.against_plan,
         ),
-        at=began.isoformat(timespec="seconds"),
+        at=timestamp(began),
     )
     return replace(made, seconds=asyncio.get_running_loop().time() - loop_began)
 
