@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import pytest
@@ -114,7 +114,50 @@ async def test_units_of_every_kind_are_told_as_systemd_sees_them(root: Login, pl
         ("not-found", "inactive", ""),
         ("loaded", "active", "static"),
     ]
-    assert await root.see(*units[1:]) == seen[1:]
+    # Where somebody else's process runs, only root may see.
+    assert [replace(one, runs_in=()) for one in await root.see(*units[1:])] == seen[1:]
+
+
+async def test_every_override_shows_whether_systemd_was_told_of_it_or_not(root: Login, plain: Login) -> None:
+    root.unit(STAYS)
+    root.host.run("systemctl start oddity")
+    (first,) = await plain.see("oddity")
+    assert (len(first.unit_sha256), first.dropins, first.runs_in) == (64, (), ())
+    (seen,) = await root.see("oddity")
+    assert seen == replace(first, runs_in=("/", "/usr/bin/sleep"))
+    assert seen.main_pid == int(root.host.run("systemctl show -P MainPID oddity").stdout)
+    names = ("10-plain.conf", "20 with blanks and 'quotes'.conf", "30-ünï.conf")
+    digests = {first.unit_sha256}
+    for number, name in enumerate(names):
+        root.host.write(f"/etc/systemd/system/oddity.service.d/{name}", "[Service]\nNice=5\n")
+        (found,) = await plain.see("oddity")
+        root.host.run("systemctl daemon-reload")
+        (told,) = await plain.see("oddity")
+        assert told.unit_sha256 == found.unit_sha256
+        assert (
+            {*told.dropins}
+            == {*found.dropins}
+            == {f"/etc/systemd/system/oddity.service.d/{n}" for n in names[: number + 1]}
+        )
+        digests.add(told.unit_sha256)
+    assert len(digests) == 4
+    root.host.run("rm -r /etc/systemd/system/oddity.service.d")
+    assert await plain.see("oddity") == [first]
+    root.host.run("systemctl daemon-reload")
+    assert await plain.see("oddity") == [first]
+    assert await root.bring(RUNNING) == seen
+    root.host.run("systemctl set-property oddity CPUWeight=50")
+    (set_,) = await plain.see("oddity")
+    assert set_.unit_sha256 not in digests
+    root.host.run("systemctl revert oddity; systemctl daemon-reload")
+    assert await plain.see("oddity") == [first]
+
+
+async def test_the_files_of_units_that_a_package_brought_are_told(plain: Login) -> None:
+    seen = await plain.see("ssh", "systemd-journald", "getty@tty1", "systemd-journald.socket", "dbus")
+    assert [len(one.unit_sha256) for one in seen] == [64] * 5
+    assert len({one.unit_sha256 for one in seen}) == 5
+    assert [one.main_pid > 0 for one in seen[:2]] == [True, True]
 
 
 async def test_a_service_goes_all_the_ways_it_can(root: Login) -> None:
@@ -132,7 +175,8 @@ async def test_a_service_goes_all_the_ways_it_can(root: Login) -> None:
     assert (seen.active, seen.enabled) == down
     assert (await root.bring(STOPPED, restart=True)).active == "inactive"
     assert (await root.bring(restart=True)).active == "active"
-    assert await root.see("oddity") == [ServiceSeen(systemd=True, load="loaded", active="active", enabled="disabled")]
+    (seen,) = await root.see("oddity")
+    assert (seen.load, seen.active, seen.enabled) == ("loaded", "active", "disabled")
 
 
 FAILS = {
