@@ -29,13 +29,19 @@ def decided(baseline: Baseline, release: str | None, steps: tuple[str, ...]) -> 
 
 
 def of_steps(baseline: Baseline, known: Collection[str]) -> Baseline:
-    """Without what is due and owed of steps that the plan has no more: nobody could settle it."""
+    """Without what is due, owed and held of steps that the plan has no more: nobody could settle it."""
     due = {release: tuple(step for step in steps if step in known) for release, steps in baseline.due.items()}
     return replace(
         baseline,
         due={release: steps for release, steps in due.items() if steps},
         owed=tuple(debt for debt in baseline.owed if debt.step in known),
+        held=baseline.held.intersection(known),
     )
+
+
+def holding(baseline: Baseline, steps: Collection[str]) -> Baseline:
+    """The ``unless`` of these run steps says that they are done, or should now: they ended well."""
+    return replace(baseline, held=baseline.held.union(steps))
 
 
 def settled(baseline: Baseline, step: str) -> Baseline:

@@ -23,8 +23,9 @@ from octo_ssh.execution.seat import ControllerSeat
 from octo_ssh.execution.service import ServiceChange
 from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.events import StepBegan
+from octo_ssh.model.observed import Baseline
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import Step
+from octo_ssh.model.plan import RunStep, Step
 from octo_ssh.model.work import (
     ApproveWork,
     FileWork,
@@ -198,13 +199,16 @@ class Engine:
         end = await (run_and_wait(hold, work, voice) if work.reboots else run_script(hold, work, voice))
         self.context.outputs.take(step.id, hold.name, voice.outputs)
         release, run = self.context.identity.release, self.context.identity.run
-        change = None
-        if end.outcome is Outcome.CHANGED:
+
+        def succeeded(before: Baseline) -> Baseline:
             said = to_remember(voice.outputs, release, run)
-            change = partial(
-                baseline.script_succeeded, step=step.id, digest=work.digest, release=release, run=run, outputs=said
+            after = baseline.script_succeeded(
+                before, step=step.id, digest=work.digest, release=release, run=run, outputs=said
             )
-        await hold.record(_ended(step, end), change)
+            asks = isinstance(step.kind, RunStep) and step.kind.unless is not None
+            return baseline.holding(after, (step.id,)) if asks else after
+
+        await hold.record(_ended(step, end), succeeded if end.outcome is Outcome.CHANGED else None)
         return end
 
     async def _deploy(self, step: Step, hold: Hold, work: PackageWork, voice: StepVoice) -> StepEnd:

@@ -12,8 +12,9 @@ from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.observed import ServiceBaseline, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import Step
+from octo_ssh.model.plan import ServiceStep, Step
 from octo_ssh.model.work import ServiceWork
+from octo_ssh.planning.services import is_right
 from octo_ssh.remote.resources import look
 from octo_ssh.remote.service import service
 
@@ -29,18 +30,22 @@ class ServiceChange:
     voice: StepVoice
 
     async def run(self) -> StepEnd:
-        """Act and observe again. Raises TargetErrors, FileErrors, SecretError."""
+        """Act and observe again; what is right already is only remembered. Raises TargetErrors, FileErrors,
+        SecretError.
+        """
         work, hold = self.work, self.hold
         unit = await asyncio.to_thread(self.context.word, work.service, hold.name)
         restart = work.restart or baseline.owes(hold.baseline, step=self.step.id, what="restart")
         before = work.seen or (await hold.session.observe(look((), {self.step.id: unit}))).services[self.step.id]
-        if work.owes:
-            await hold.record({"what": "changing", "step": self.step.id}, partial(baseline.owing, debts=work.owes))
-        after = await hold.session.act(
-            service(unit, state=work.state, enabled=work.enabled, restart=restart),
-            sudo=await hold.sudo(work.sudo_user),
-            timeout_s=self.step.timeout_s,
-        )
+        after = before
+        if restart or not self._is_right(before):
+            if work.owes:
+                await hold.record({"what": "changing", "step": self.step.id}, partial(baseline.owing, debts=work.owes))
+            after = await hold.session.act(
+                service(unit, state=work.state, enabled=work.enabled, restart=restart),
+                sudo=await hold.sudo(work.sudo_user),
+                timeout_s=self.step.timeout_s,
+            )
         changed = restart or (before.active, before.enabled) != (after.active, after.enabled)
         outcome = Outcome.CHANGED if changed else Outcome.UNCHANGED
         await hold.record(
@@ -55,6 +60,10 @@ class ServiceChange:
             ),
         )
         return StepEnd(outcome, _said(unit, before, after, restarted=restart and after.active == "active"))
+
+    def _is_right(self, seen: ServiceSeen) -> bool:
+        assert isinstance(self.step.kind, ServiceStep)
+        return is_right(self.step.kind, seen)
 
 
 def _remembered(work: ServiceWork, unit: str, seen: ServiceSeen) -> ServiceBaseline:

@@ -204,6 +204,12 @@ class Planned:
         """Something is to be done, if all goes well."""
         return self.work is not None and not self.standby
 
+    @property
+    def only_remembers(self) -> bool:
+        """It is due, and changes nothing: what was seen to be right is written down in the target's baseline."""
+        is_known = isinstance(self.work, FileWork | ServiceWork) and self.work.seen is not None
+        return self.due and is_known and self.outcome is Outcome.UNCHANGED
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -259,6 +265,17 @@ class RunPlan:
         busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.due}
         # CONTROLLER is none of ``targets``: nothing is locked there.
         return tuple(name for name in self.targets if name in busy)
+
+    @property
+    def remembering(self) -> tuple[str, ...]:
+        """Those of ``changing`` on which nothing changes: all that is due there only remembers."""
+        busy = {
+            target
+            for step in self.walk()
+            for target, planned in step.planned.items()
+            if planned.due and not planned.only_remembers
+        }
+        return tuple(name for name in self.changing if name not in busy)
 
     def walk(self) -> tuple[PlannedStep, ...]:
         """Every step, groups before their children."""

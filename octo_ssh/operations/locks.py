@@ -65,7 +65,8 @@ async def _try_all(
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
     async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
-        left = baseline.of_steps(hold.baseline, hold.context.outputs.names)
+        so_already = [step for step, status in hold.observed.unless.items() if status == 0]
+        left = baseline.holding(baseline.of_steps(hold.baseline, hold.context.outputs.names), so_already)
         after = baseline.decided(left, hold.context.identity.release, steps)
         try:
             return await hold.acquire(line={"what": "decided", "due": list(steps)}, baseline=after)

@@ -39,7 +39,7 @@ from octo_ssh.operations.interrupt import Interrupts
 from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
-from octo_ssh.output.plan_view import changes
+from octo_ssh.output.plan_view import changes, to_change
 from octo_ssh.output.words import amount
 from octo_ssh.packages.bundle import Bundles
 from octo_ssh.planning.exit import exit_code, next_command, results, target_outcome
@@ -136,11 +136,7 @@ class Run:
             if plan.changing and self.schedule.halted:
                 self._tell(RunHalted(self.schedule.halted))
             return
-        if not self.schedule.halted:  # else nobody is asked anything: the end is told, where that is wanted
-            self.approvals.refuse_missing(plan)
-            await self._ask(self.prepared, plan)
-        if any(isinstance(work, ScriptWork | ProbeWork) for work in _here(plan)):
-            self.controller.check()
+        await self._consent(self.prepared, plan, self.schedule)
         built: set[tuple[str, str]] = set()
         if acts:
             plan = await self._lock(self.prepared, self.context, plan)
@@ -191,6 +187,14 @@ class Run:
         wanted = self.options.guided or (environment is not None and environment.guided)
         return wanted and self.options.person is not None
 
+    async def _consent(self, prepared: Prepared, plan: RunPlan, schedule: Schedule) -> None:
+        """All that must be so before anything changes. Raises Refused."""
+        if not schedule.halted:  # else nobody is asked anything: the end is told, where that is wanted
+            self.approvals.refuse_missing(plan)
+            await self._ask(prepared, plan)
+        if any(isinstance(work, ScriptWork | ProbeWork) for work in _here(plan)):
+            self.controller.check()
+
     async def _ask(self, prepared: Prepared, plan: RunPlan) -> None:
         """An environment with ``confirm: true`` wants a yes (SPEC section 5)."""
         environment = prepared.loaded.inventory.environments.get(plan.environment or "")
@@ -202,7 +206,8 @@ class Run:
                 f"{environment.name} asks for a confirmation, and nobody is here to give it",
                 hint="nothing was changed; with --yes it counts as given",
             )
-        where = f"to {amount(len(plan.changing), 'target')} of" if plan.changing else f"on the {CONTROLLER}, for"
+        count = to_change(plan)
+        where = f"to {amount(count, 'target')} of" if count else f"on the {CONTROLLER}, for"
         if not await self.options.person.confirm(f"Apply {what} {where} {environment.name}?"):
             raise Refused(f"not confirmed: {what} was not applied to {environment.name}")
 
@@ -224,7 +229,9 @@ class Run:
         )
 
     async def _lock(self, prepared: Prepared, context: RunContext, plan: RunPlan) -> RunPlan:
-        """Lock the targets that change. Those whose journal moved since are observed, and all is decided, again."""
+        """Lock the targets that change, or are to remember. Those whose journal moved since are observed, and all is
+        decided, again.
+        """
         self._tell(PhaseStarted("lock"))
         wait_s = self.options.lock_wait_s
         deadline = asyncio.get_running_loop().time() + wait_s
@@ -247,7 +254,10 @@ class Run:
                     self._leave(name, error)
                 return plan
             await prepared.look(moved)
+            was_asked = changes(plan)
             plan, context.files = prepared.decide(), prepared.file_bytes
+            if not was_asked and changes(plan):
+                await self._consent(prepared, plan, Schedule(plan))
         raise Refused(
             f"other runs kept changing {', '.join(moved)} while they were looked at",
             hint="apply again when they are done",
@@ -306,10 +316,12 @@ def _manifests(plan: RunPlan) -> Iterator[str]:
 
 
 def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:
-    """By target: the steps that were decided to be done there."""
+    """By target: the steps that were decided to be done there. What only remembers is none: nothing is owed where it
+    does not happen.
+    """
     due: dict[str, tuple[str, ...]] = {}
     for step in plan.walk():
         for target, planned in step.planned.items():
-            if planned.due:
+            if planned.due and not planned.only_remembers:
                 due[target] = (*due.get(target, ()), step.step.id)
     return due

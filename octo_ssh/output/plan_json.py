@@ -47,6 +47,7 @@ FORMAT = 1
 
 def plan_document(plan: RunPlan) -> Document:
     """The whole plan, steps in order and nested as in the file."""
+    remembering = frozenset(plan.remembering)
     outcomes = Counter(planned.outcome.value for step in plan.walk() for planned in step.planned.values())
     document: Document = plain_data(
         {
@@ -55,7 +56,8 @@ def plan_document(plan: RunPlan) -> Document:
             "release": plan.release,
             "environment": plan.environment,
             "targets": plan.targets,
-            "changing": plan.changing,
+            "changing": [name for name in plan.changing if name not in remembering],
+            "remembering": plan.remembering,
             "unreachable": plan.unreachable,
             "broken": plan.broken,
             "max_failures": plan.max_failures,

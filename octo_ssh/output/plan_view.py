@@ -40,8 +40,13 @@ class _Page:
 
 
 def changes(plan: RunPlan) -> bool:
-    """Whether anything is to be done, on a target or on the controller."""
-    return bool(plan.changing or here(plan))
+    """Whether anything is to change on a target, or to be done on the controller. To remember is no change."""
+    return bool(to_change(plan) or here(plan))
+
+
+def to_change(plan: RunPlan) -> int:
+    """How many targets change: more is done there than to remember what is right already."""
+    return len(plan.changing) - len(plan.remembering)
 
 
 def here(plan: RunPlan) -> int:
@@ -51,17 +56,19 @@ def here(plan: RunPlan) -> int:
 
 def totals(plan: RunPlan) -> str:
     """One line: how many targets change, how many do not, how many were not reached, what is sent at most."""
-    changing = len(plan.changing)
+    changing, remembering = to_change(plan), len(plan.remembering)
     left = {*plan.unreachable, *plan.broken}
-    still = len(plan.targets) - changing - sum(name in plan.targets for name in left)
+    still = len(plan.targets) - changing - remembering - sum(name in plan.targets for name in left)
     on_controller = here(plan)
-    if not changing and not left and not on_controller:
+    if not (changing or remembering or left or on_controller):
         return f"plan: nothing to do on {amount(still, 'target')}"
     parts = [f"{amount(changing, 'target')} to change"] if changing else []
     if on_controller:
         parts.append(f"{amount(on_controller, 'step')} on the {CONTROLLER}")
     if not parts:
-        parts.append("nothing to do")
+        parts.append("nothing to change" if remembering else "nothing to do")
+    if remembering:
+        parts.append(f"{amount(remembering, 'target')} to remember")
     if still:
         parts.append(f"{still:,} unchanged")
     if plan.broken:

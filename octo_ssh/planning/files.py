@@ -54,8 +54,8 @@ def obstacle(work: FileWork, seen: FileSeen) -> str | None:
 def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: Outlook, before: Before) -> Planned:
     """What comes of a file step on a target that was observed, its diff left out. Raises TemplateProblem.
 
-    An UNCHANGED one has work where a consequence is owed, and where ``before`` says that it is looked at again; a
-    FAILED one is tried all the same, as a failure of the run is seen, counted and ignored where that is wanted.
+    An UNCHANGED one has work where ``before`` says that it is looked at again, and where the baseline does not know it
+    so; a FAILED one is tried all the same, as a failure of the run is seen, counted and ignored where that is wanted.
     """
     assert isinstance(step.kind, FileStep)
     observed, wanted = scene.given.observed[target], scene.given.files[step.id, target]
@@ -88,14 +88,14 @@ def plan_file(scene: Scene, step: Step, target: str, folders: Folders, outlook: 
         return Planned(Outcome.FAILED, found, work)
     if before.redone_by is not None:
         return Planned(Outcome.CHANGED, f"{work.seen.path}: after '{before.redone_by}'", work)
-    remembered = observed.baseline.files.get(step.id)
     if resolved is not None:
         differences = [*_differences(resolved, work.seen), *_numbered(scene, step, target, resolved, work.seen)]
         if differences:
             return Planned(Outcome.CHANGED, f"{work.seen.path}: {', '.join(differences)}", work)
-        return _unchanged(work, f"{work.seen.path} is as it should be", before, remembered)
+        is_known = scene.waits_for_failure(step) or _is_remembered(scene, step, target, resolved)
+        return _unchanged(work, f"{work.seen.path} is as it should be", before, remembered=is_known)
     if outlook.due.isdisjoint(uses(work)) and _was_left_so(scene, step, target, work.seen):
-        return _unchanged(work, f"{work.seen.path} is as this release left it", before, remembered)
+        return _unchanged(work, f"{work.seen.path} is as this release left it", before, remembered=True)
     return Planned(Outcome.CHANGED, f"{work.seen.path}: its content depends on outputs", work)
 
 
@@ -118,22 +118,29 @@ def with_diff(scene: Scene, step: Step, target: str, work: FileWork, outlook: Ou
     return replace(work, diff=content_diff(old, content.reveal(), secrets, hides_old=hides_old))
 
 
-def _unchanged(work: FileWork, reason: str, before: Before, left: FileBaseline | None) -> Planned:
-    """Nothing is to be done to the file; ``left``: how it is remembered."""
+def _unchanged(work: FileWork, reason: str, before: Before, *, remembered: bool) -> Planned:
+    """Nothing is to be done to the file; ``remembered``: nor to the target's memory of it."""
     if before.stirred_by is not None:
         again = f"{reason}, and is looked at again after '{before.stirred_by}'"
         return Planned(Outcome.CHANGED, _owing(work), work) if work.owed else Planned(Outcome.UNCHANGED, again, work)
     if work.owed:
         return Planned(Outcome.CHANGED, _owing(work), replace(work, changes=False))
-    if work.seen is not None and not _is_remembered(work.seen, left):
+    if not remembered:
         return Planned(Outcome.UNCHANGED, f"{reason}, and is remembered so", replace(work, changes=False))
     return Planned(Outcome.UNCHANGED, reason)
 
 
-def _is_remembered(seen: FileSeen, left: FileBaseline | None) -> bool:
+def _is_remembered(scene: Scene, step: Step, target: str, work: FileWork) -> bool:
     """A check for drift compares with what is remembered: a file that nobody had to touch is, too."""
-    if left is None:
+    observed = scene.given.observed[target]
+    left = observed.baseline.files.get(step.id)
+    if left is None or work.seen is None or not _is_as_left(work.seen, left):
         return False
+    user = "" if work.sudo_user in (None, observed.facts.user) else work.sudo_user
+    return left.user == user and (left.holds_secrets or work.wanted is None or not work.wanted.holds_secrets)
+
+
+def _is_as_left(seen: FileSeen, left: FileBaseline) -> bool:
     now = (seen.path, seen.kind is FileKind.FILE, seen.sha256, seen.mode, seen.owner, seen.group)
     return now == (left.path, left.present, left.sha256, left.mode, left.owner, left.group)
 
@@ -188,7 +195,7 @@ def _was_left_so(scene: Scene, step: Step, target: str, seen: FileSeen) -> bool:
         return False
     if step.id in baseline.due.get(scene.release or "", ()):
         return False
-    return _is_remembered(seen, left)
+    return _is_as_left(seen, left)
 
 
 def _may_go(seen: FileSeen, before: Before) -> bool:

@@ -80,7 +80,7 @@ class Ledger:
 
     def began(self, leaf: Leaf, target: str) -> None:
         """The step is started: the target is inside every group that holds it."""
-        if not leaf.is_approval:
+        if not (leaf.is_approval or leaf.planned(target).only_remembers):
             self.touched.add(target)
         for group in leaf.groups:
             self.entered[group.step.id].add(target)

@@ -214,9 +214,11 @@ class Schedule:
         return tuple(name for name in self.plan.targets if self.is_unfinished(name))
 
     def is_unfinished(self, target: str) -> bool:
-        """The target is well, but something that is due there has not ended."""
+        """The target is well, but something that is due there, and may change it, has not ended."""
         return target not in self.ledger.lost and any(
-            leaf.planned(target).due and (leaf.id, target) not in self.ledger.outcomes
+            leaf.planned(target).due
+            and not leaf.planned(target).only_remembers
+            and (leaf.id, target) not in self.ledger.outcomes
             for leaf in self._leaves
             if target in leaf.step.planned
         )
@@ -256,7 +258,7 @@ class Schedule:
         otherwise = "something failed before" if target == CONTROLLER else "the target left the run before"
         self.ledger.outcomes[leaf.id, target] = outcome
         self._settled.append(Settled(leaf.id, target, outcome, planned.reason if said else otherwise))
-        if verdict is Verdict.SKIP and planned.due and leaf.step.step.once:
+        if verdict is Verdict.SKIP and planned.due and not planned.only_remembers and leaf.step.step.once:
             self.ledger.halt(f"{leaf.name!r} runs once for all targets, and {target} left the run before it")
 
     def running(self, leaf: Leaf) -> int:

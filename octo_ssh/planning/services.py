@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from octo_ssh.config.templates import render_word
 from octo_ssh.model.observed import ServiceBaseline, ServiceSeen
@@ -26,7 +27,8 @@ ENABLED = frozenset({"enabled", "enabled-runtime"})
 def plan_service(scene: Scene, step: Step, target: str, before: Before, *, restart: str | None) -> Planned:
     """What comes of a service step on a target that was observed; ``restart``: why it restarts, if it does.
 
-    An UNCHANGED one has work where ``before`` says that it is looked at again; a FAILED one is tried all the same.
+    An UNCHANGED one has work where ``before`` says that it is looked at again, and where the baseline does not know it
+    so; a FAILED one is tried all the same.
     Raises TemplateProblem.
     """
     assert isinstance(step.kind, ServiceStep)
@@ -57,17 +59,36 @@ def plan_service(scene: Scene, step: Step, target: str, before: Before, *, resta
     if before.stirred_by is not None:
         again = f"{name} is as it should be, and is looked at again after '{before.stirred_by}'"
         return Planned(Outcome.UNCHANGED, again, work)
-    if not _is_remembered(work, seen, scene.given.observed[target].baseline.services.get(step.id)):
+    if not (scene.waits_for_failure(step) or _is_remembered(scene, step, target, work)):
         return Planned(Outcome.UNCHANGED, f"{name} is as it should be, and is remembered so", work)
     return Planned(Outcome.UNCHANGED, f"{name} is as it should be")
 
 
-def _is_remembered(work: ServiceWork, seen: ServiceSeen, left: ServiceBaseline | None) -> bool:
+def is_right(kind: ServiceStep, seen: ServiceSeen) -> bool:
+    """Whether the unit is as the step says, and can be."""
+    return seen.systemd and _obstacle(kind, seen) is None and not any(_differences(kind, seen))
+
+
+def _is_remembered(scene: Scene, step: Step, target: str, work: ServiceWork) -> bool:
     """A check for drift compares with what is remembered: a unit that nobody had to touch is, too."""
-    if left is None or left.service != work.service:
+    assert isinstance(step.kind, ServiceStep)
+    left = scene.given.observed[target].baseline.services.get(step.id)
+    if left is None or left.service != work.service or work.seen is None:
         return False
-    has_all = (work.state is None or left.active != "") and (work.enabled is None or left.enabled != "")
-    return has_all and seen.unit_sha256 in ("", left.unit_sha256)
+    return _is_as_left(step.kind, work.seen, left)
+
+
+def _is_as_left(kind: ServiceStep, seen: ServiceSeen, left: ServiceBaseline) -> bool:
+    """Whether what is remembered is right as ``seen`` is, and says all that the step does. What the step does not say
+    any more is forgotten once it is not so any more: nobody would ever bring it back.
+    """
+    for wanted, now, then in ((kind.state, seen.active, left.active), (kind.enabled, seen.enabled, left.enabled)):
+        if (wanted is None and then not in ("", now)) or (wanted is not None and not then and now):
+            return False
+    if any(_differences(kind, replace(seen, active=left.active, enabled=left.enabled))):
+        return False
+    # The login may not be able to read the unit's files.
+    return seen.unit_sha256 == left.unit_sha256 or (not seen.unit_sha256 and seen.load != "not-found")
 
 
 def service_digest(scene: Scene, step: Step, target: str) -> str:

@@ -215,6 +215,8 @@ class TargetForecast:
             around = self._before(step)
             if around.prepares or around.redone_by is not None:
                 work = replace(work, seen=None)
+                if isinstance(work, FileWork) and not work.owed:  # whether it differs then cannot be told yet
+                    work = replace(work, changes=True)
         return replace(planned, work=work)
 
     def _before(self, step: Step) -> Before:

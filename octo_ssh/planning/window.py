@@ -79,7 +79,9 @@ class Row:
 
 @dataclass(slots=True)
 class Window:
-    """A rolling group. Targets where nothing is to be done take no slot and cost no pause."""
+    """A rolling group. Targets where nothing is to be done take no slot and cost no pause; those that only remember
+    take one, and are neither canaries nor a reason to pause.
+    """
 
     stage: Sliding
     queue: deque[str]
@@ -147,8 +149,8 @@ class Window:
                     self._leave(target, hands.ledger)
                     busy = True
             self._thin_out(hands)
-            while self._may_take():
-                self._take(self.queue.popleft())
+            while self._may_take(hands.ledger):
+                self._take(self.queue.popleft(), hands.ledger)
                 busy = True
 
     def _thin_out(self, hands: Hands) -> None:
@@ -157,7 +159,7 @@ class Window:
         if self._mark != ledger.mark:
             self._mark = ledger.mark
             self._let_go(hands)
-        if not self.queue or ledger.stopped:
+        if self.waits and not self._goes_on(ledger):
             for slot in list(self.waits):
                 self.waited(slot)
         if not self.queue and not self._canaries:
@@ -175,13 +177,27 @@ class Window:
                 hands.settle(leaf, target, verdict)
         self.queue = keep
 
-    def _may_take(self) -> bool:
-        return bool(self.queue and self._free and GATE not in self.waits and (self._opened or self._canaries_left > 0))
+    def _goes_on(self, ledger: Ledger) -> bool:
+        """Somebody is left to pause for."""
+        return not ledger.stopped and any(self._changes(target, ledger) for target in self.queue)
 
-    def _take(self, target: str) -> None:
+    def _changes(self, target: str, ledger: Ledger) -> bool:
+        """Something is done on the target that does more than remember."""
+        return any(
+            ledger.carried_out(leaf, target) and not leaf.planned(target).only_remembers
+            for leaf in self.stage.leaves
+            if target in leaf.step.planned
+        )
+
+    def _may_take(self, ledger: Ledger) -> bool:
+        if not self.queue or not self._free or GATE in self.waits:
+            return False
+        return self._opened or self._canaries_left > 0 or not self._changes(self.queue[0], ledger)
+
+    def _take(self, target: str, ledger: Ledger) -> None:
         self.inside[target] = self._free.pop(0)
         self._at[target] = 0
-        if not self._opened:
+        if not self._opened and self._changes(target, ledger):
             self._canaries_left -= 1
             self._canaries.add(target)
 
@@ -217,23 +233,23 @@ class Window:
         return True
 
     def _leave(self, target: str, ledger: Ledger) -> None:
-        slot, goes_on = self.inside.pop(target), bool(self.queue) and not ledger.stopped
+        slot = self.inside.pop(target)
         self._canaries.discard(target)
         if not self._opened and not self._canaries and self._canaries_left == 0:
             self._opened = True
             for waiting in list(self.waits):
                 self.waited(waiting)
             self._free.append(slot)
-            self._pause(GATE, goes_on=goes_on)
-        elif not self._pause(slot, goes_on=goes_on):
+            self._pause(GATE, ledger)
+        elif not self._changes(target, ledger) or not self._pause(slot, ledger):
             self._free.append(slot)
 
-    def _pause(self, slot: int, *, goes_on: bool) -> bool:
+    def _pause(self, slot: int, ledger: Ledger) -> bool:
         """Hold the slot, or with GATE the window, where there is a reason to."""
         window = self.stage.group.window
         assert window is not None
         asks = slot == GATE and window.asks
-        if not goes_on or (window.pause_s <= 0 and not asks):
+        if (window.pause_s <= 0 and not asks) or not self._goes_on(ledger):
             return False
         self.waits[slot] = Wait(self.stage.group.step.id, None if asks else window.pause_s, slot)
         return True
