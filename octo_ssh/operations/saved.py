@@ -20,7 +20,7 @@ from octo_ssh.config.load import Loaded
 from octo_ssh.config.masking import masked_text
 from octo_ssh.errors import Position, Refused, UsageError
 from octo_ssh.model.manifest import Manifest
-from octo_ssh.model.observed import Observed
+from octo_ssh.model.observed import Observed, ServiceSeen
 from octo_ssh.model.work import RunPlan
 from octo_ssh.operations.files import replace_file
 from octo_ssh.operations.requests import PlanRequest
@@ -161,7 +161,7 @@ def _seen(observed: Observed) -> dict[str, Any]:
             step: [seen.kind.value, seen.mode, seen.owner, seen.group, seen.sha256]
             for step, seen in observed.files.items()
         },
-        "services": {step: [seen.load, seen.active, seen.enabled] for step, seen in observed.services.items()},
+        "services": {step: _canonical(seen) for step, seen in observed.services.items()},
         "unless": dict(observed.unless),
     }
 
@@ -183,6 +183,9 @@ def _canonical(value: Any) -> Any:
             return [_canonical(item) for item in value]
         case set() | frozenset():
             return sorted(map(str, value))
+        case ServiceSeen():
+            # A service that was restarted meanwhile is as it was: its process does not count.
+            return [value.load, value.active, value.enabled, value.unit_sha256]
         case _ if dataclasses.is_dataclass(value):
             return {field.name: _canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
         case None | bool() | int() | float() | str():
