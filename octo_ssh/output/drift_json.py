@@ -7,6 +7,8 @@ from typing import Any
 from octo_ssh.model.drift import DriftReport, Expected, Finding, FindingKind, State, StepDrift, TargetDrift
 from octo_ssh.output.document import Document, plain_data
 from octo_ssh.output.drift_counts import counts
+from octo_ssh.output.drift_sentences import name_words
+from octo_ssh.output.text import clean
 from octo_ssh.planning.exit import drift_exit_code
 
 FORMAT = 1
@@ -68,10 +70,15 @@ def _finding(finding: Finding) -> Document:
     return {
         "step": finding.step,
         "kind": finding.kind,
-        "subject": finding.subject,
-        "was": finding.was,
-        "now": finding.now,
+        "subject": _told(finding.subject),
+        "was": _told(finding.was),
+        "now": _told(finding.now),
     }
+
+
+def _told(text: str) -> str:
+    """A name as it is; one that would not be the same when it is shown, quoted and escaped as people see it."""
+    return text if clean(text) == text else name_words(text)
 
 
 def _entry(entry: Expected) -> Document:
@@ -180,7 +187,7 @@ _STEP = {
 _FINDING = {
     "step": _text("The id of the step; empty for what belongs to the target itself."),
     "kind": {"description": "What is the matter.", "enum": [kind.value for kind in FindingKind]},
-    "subject": _text("A path, a unit, a consequence."),
+    "subject": _text("A path, a unit, a consequence. One with control characters, or that is no UTF-8, is quoted."),
     "was": _text("As it should be, in a word or two; it may be empty."),
     "now": _text("As it is."),
 }

@@ -2,11 +2,11 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
 # Sections `entries`, or `paths`, `stats`, `links` and `closed` where find cannot print; then `digests`. The folder itself
-# comes first, as `.`; in `entries`, the kind `c` is a folder that may not be listed or entered. Compressed: gzip -1.
+# comes first, as `.`; in `entries`, the kind `x` is a folder that may not be listed or entered. Compressed: gzip -1.
 tell_tree() {
 	if [ -n "$o_printf" ]; then
 		mark entries
-		find . -type d ! \( -readable -executable \) -printf 'c %m %s %U:%G \0%p\0' \
+		find . -type d ! \( -readable -executable \) -printf 'x %m %s %U:%G \0%p\0' \
 			-o -printf '%y %m %s %U:%G %l\0%p\0' 2>/dev/null | gzip -1
 	else
 		mark paths

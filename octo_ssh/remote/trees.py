@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from octo_ssh.model.manifest import Entry, Kind
 from octo_ssh.model.observed import Tree
@@ -15,19 +16,22 @@ from octo_ssh.remote.replies import text, unpacked
 MAX_ENTRIES = 1_000_000
 
 _ITSELF = "."
-_KINDS = {b"f": Kind.FILE, b"d": Kind.DIR, b"c": Kind.DIR, b"l": Kind.LINK}
+_KINDS = {b"f": Kind.FILE, b"d": Kind.DIR, b"x": Kind.DIR, b"l": Kind.LINK}
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _SUM = re.compile(rb"(\\?)([0-9a-f]{64}) [ *]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """One entry of the listing, before its digest is known."""
+class _Listed(NamedTuple):
+    """One entry of the listing: there may be many, and all are read while other targets wait."""
 
     raw: bytes
     """Its path as find printed it."""
-    entry: Entry
+    path: str
+    kind: Kind
+    mode: int
+    size: int
     owner: str
+    target: bytes
 
 
 def parse_tree(group: Mapping[str, bytes], *, owners: bool = False) -> Tree:
@@ -43,20 +47,16 @@ def parse_tree(group: Mapping[str, bytes], *, owners: bool = False) -> Tree:
     found = list(_printed(_list(group["entries"]), unreadable) if "entries" in group else _from_stat(group, unreadable))
     if len(found) > MAX_ENTRIES:
         raise ValueError(f"the listing holds more than {MAX_ENTRIES} entries")
-    digests = _digests(unpacked(group["digests"]), [one.raw for one in found if one.entry.kind is Kind.FILE])
+    digests = _digests(unpacked(group["digests"]), [one.raw for one in found if one.kind is Kind.FILE])
     entries: dict[str, Entry] = {}
     whose: dict[str, str] = {}
     for one in found:
-        entry = one.entry
-        if entry.path in whose:
-            raise ValueError(f"the listing holds {entry.path!r} twice")
-        whose[entry.path] = one.owner
-        if entry.kind is Kind.FILE:
-            digest = digests.get(one.raw, "")
-            if not digest:
-                unreadable.add(entry.path)
-            entry = replace(entry, sha256=digest)
-        entries[entry.path] = entry
+        if one.path in whose:
+            raise ValueError(f"the listing holds {one.path!r} twice")
+        whose[one.path] = one.owner
+        entry = entries[one.path] = _entry(one, digests.get(one.raw, ""))
+        if entry.kind is Kind.FILE and not entry.sha256:
+            unreadable.add(one.path)
     entries.pop(_ITSELF, None)
     return Tree(entries, frozenset(unreadable), whose if owners else {})
 
@@ -77,8 +77,8 @@ def _printed(parts: list[bytes], closed: set[str]) -> Iterator[_Listed]:
     for facts, path in zip(parts[::2], parts[1::2], strict=True):
         kind, mode, size, owner, target = facts.split(b" ", 4)
         listed = _listed(path, _KINDS.get(kind, Kind.OTHER), int(mode, 8), int(size), owner, target)
-        if kind == b"c":
-            closed.add(listed.entry.path)
+        if kind == b"x":
+            closed.add(listed.path)
         yield listed
 
 
@@ -105,15 +105,22 @@ def _from_stat(group: Mapping[str, bytes], closed: set[str]) -> Iterator[_Listed
 
 
 def _listed(path: bytes, kind: Kind, mode: int, size: int, owner: bytes, target: bytes) -> _Listed:
-    name = _name(path)
-    match kind:
+    return _Listed(path, _name(path), kind, mode, size, _owner(owner), target)
+
+
+def _entry(one: _Listed, digest: str) -> Entry:
+    match one.kind:
         case Kind.FILE:
-            entry = Entry(name, kind, mode, size)
+            return Entry(one.path, one.kind, one.mode, one.size, digest)
         case Kind.LINK:
-            entry = Entry(name, kind, target=text(target))
+            return Entry(one.path, one.kind, target=text(one.target))
         case Kind.DIR | Kind.OTHER:
-            entry = Entry(name, kind, mode)
-    return _Listed(path, entry, words.owner(text(owner)))
+            return Entry(one.path, one.kind, one.mode)
+
+
+@lru_cache(maxsize=1000)
+def _owner(raw: bytes) -> str:
+    return words.owner(text(raw))
 
 
 def _name(path: bytes) -> str:

@@ -113,7 +113,7 @@ def test_unreadable_files_are_known_to_be_there() -> None:
     digest = b"1" * 64
     found = parse_tree(
         tree(
-            entries=b"f 644 1 0:0 \0./a\0f 600 2 0:0 \0./b\nc\0f 644 3 7:8 \0./d\0c 700 4 0:0 \0./e\0",
+            entries=b"f 644 1 0:0 \0./a\0f 600 2 0:0 \0./b\nc\0f 644 3 7:8 \0./d\0x 700 4 0:0 \0./e\0",
             digests=digest + b"  ./a\n" + digest + b"  ./d\n",
         ),
         owners=True,
@@ -161,12 +161,18 @@ def test_files_made_since_the_listing_are_passed_over(before: bytes, after: byte
 
 
 def test_the_folder_itself_is_no_entry_and_is_unknown_where_it_is_closed() -> None:
-    listed = b"c 700 4 5:6 \0.\0"
+    listed = b"x 700 4 5:6 \0.\0"
     assert parse_tree(tree(entries=listed)) == Tree({}, frozenset((".",)))
-    assert parse_tree(tree(entries=listed.replace(b"c", b"d")), owners=True) == Tree({}, owners={".": "5:6"})
+    assert parse_tree(tree(entries=listed.replace(b"x", b"d")), owners=True) == Tree({}, owners={".": "5:6"})
     stats = tree(paths=b".\0./a\0", stats=b"41c0 5 5:6\n81a4 1 0:0\n", links=b"", closed=b".\0")
     assert parse_tree(stats, owners=True).owners == {".": "5:6", "a": "0:0"}
     assert parse_tree(stats).unreadable == {".", "a"}
+
+
+@pytest.mark.parametrize("letter", [b"c", b"b", b"p", b"s", b"D"])
+def test_a_device_a_pipe_or_a_socket_is_no_folder_that_may_not_be_read(letter: bytes) -> None:
+    found = parse_tree(tree(entries=letter + b" 644 0 0:0 \0./a\0"))
+    assert (found.entries["a"].kind, found.unreadable) == (Kind.OTHER, frozenset())
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", ".hidden", "-x", "a/b", "a\nb", "x" * 300])
