@@ -162,7 +162,10 @@ def test_a_service_is_stopped_and_disabled_and_stays_so(bench: Bench) -> None:
     assert state(bench) == "inactive disabled"
     assert bench.is_settled()
     write(bench, "- {name: Steady, become: true, service: no-such-service, state: stopped, enabled: false}")
-    assert bench.is_settled(), "what is not there is stopped already"
+    plan = bench.plan("--exit-code")
+    assert (plan.code, plan.document["changing"], plan.document["remembering"]) == (0, [], [*EVERYWHERE])
+    assert apply(bench).ends == dict.fromkeys(EVERYWHERE, "unchanged"), "what is not there is stopped already"
+    assert bench.is_settled()
 
 
 def test_restart_always_is_once_for_each_release_and_in_a_runbook_with_every_apply(bench: Bench) -> None:

@@ -313,3 +313,22 @@ def test_what_a_file_on_a_target_holds_is_no_markup_and_no_escape(farm: Farm) ->
     assert "[bold]x[/bold]" in told
     assert "${{ 1 }}" in told
     assert not {"\x1b", "\x07", "\u202e"} & set(told)
+
+
+def test_a_file_that_is_right_already_is_remembered_once_without_being_touched_or_asked_about(farm: Farm) -> None:
+    farm.write_inventory(environments={"production": {"confirm": True}})
+    farm.write_plan("- {name: Note, file: ~/note, content: right, mode: '0644'}", packages="")
+    notes = [farm.home(name) / "note" for name in farm.hosts]
+    for path in notes:
+        path.write_text("right")
+        path.chmod(0o644)
+    before = [path.stat().st_mtime_ns for path in notes]
+    words = ("-e", "production")
+    plan = farm.plan("--exit-code", *words)
+    assert (plan.code, plan.document["changing"], plan.document["remembering"]) == (0, [], list(farm.hosts))
+    assert "plan: nothing to change," in farm.octo("plan", "plan.yaml", *words).stdout
+    told = farm.plan_then_apply(*words)
+    assert (told.code, set(told.ends.values())) == (0, {"unchanged"})
+    assert [path.stat().st_mtime_ns for path in notes] == before
+    assert farm.plan(*words).document["remembering"] == []
+    assert farm.is_settled(*words)

@@ -13,6 +13,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER, OnFailure
 from octo_ssh.model.reports import Diagnosis, Finding, Level
 from tests.unit.output import samples
+from tests.unit.planning.builders import file, remembering
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,11 @@ def test_a_plan_returns_3_for_changes_only_when_asked(
     run_plan = samples.plan([step], "ab", unreachable={"b": "refused"} if unreachable else {})
     assert plan_exit_code(run_plan, differs=ExitCode.DIFFERS) == asked
     assert plan_exit_code(run_plan, differs=ExitCode.DONE) == plain
+
+
+def test_to_remember_is_no_difference() -> None:
+    run_plan = samples.plan([remembering(file("note"), "a")], "ab")
+    assert plan_exit_code(run_plan, differs=ExitCode.DIFFERS) == ExitCode.DONE
 
 
 def test_what_is_done_on_the_controller_alone_is_a_change_too() -> None:

@@ -139,6 +139,11 @@ def test_a_check_whose_failure_is_ignored_need_not_be_asked_again() -> None:
 
 def test_what_steps_owe_that_are_gone_from_the_plan_is_forgotten() -> None:
     gone = Owed("gone", "", "1.0", "on_change")
-    before = Baseline(owed=(DEBT, gone), due={"1.0": ("deploy", "gone"), "0.9": ("gone",)})
+    due = {"1.0": ("deploy", "gone"), "0.9": ("gone",)}
+    before = Baseline(owed=(DEBT, gone), due=due, held=frozenset({"deploy", "gone"}))
     after = baseline.of_steps(before, {DEBT.step, "deploy"})
-    assert (after.owed, after.due) == ((DEBT,), {"1.0": ("deploy",)})
+    assert (after.owed, after.due, after.held) == ((DEBT,), {"1.0": ("deploy",)}, frozenset({"deploy"}))
+
+
+def test_what_holds_by_its_unless_is_added_to_what_held() -> None:
+    assert baseline.holding(Baseline(held=frozenset({"a"})), ["b"]).held == {"a", "b"}

@@ -13,9 +13,10 @@ from octo_ssh.errors import ConnectionLost, RemoteError, TargetTimeout
 from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.engine import Engine
 from octo_ssh.model.events import StepBegan, StepNote, StepOutput
+from octo_ssh.model.memory import parse_baseline
 from octo_ssh.model.observed import Done
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import CheckStep, CommandProbe, Probe, Retry
+from octo_ssh.model.plan import CheckStep, CommandProbe, InlineScript, Probe, Retry, RunStep
 from octo_ssh.model.values import EnvSource, SecretRef
 from octo_ssh.model.work import Planned, PlannedStep, ProbeWork, ScriptWork
 from octo_ssh.planning.schedule import Start
@@ -55,6 +56,24 @@ async def test_a_script_that_ends_well_is_remembered_and_journaled(tmp_path: Pat
     assert (last_line(target)["what"], last_line(target)["outcome"]) == ("step ended", "changed")
     assert [event.data for event in target.told(StepOutput)] == [b"hello\n"]
     assert target.told(StepBegan) == [StepBegan("go", "web-1")]
+
+
+@pytest.mark.parametrize("digest", ["d1", ""], ids=["release", "runbook"])
+async def test_a_script_with_unless_that_ends_well_is_held_to_it(tmp_path: Path, digest: str) -> None:
+    target = await stand(tmp_path)
+    await target.lock(["go"])
+    await do(target, work("true", digest=digest))
+    assert target.hold.baseline.held == frozenset()
+    for text, held in (("exit 1", set()), ("true", {"go"})):
+        kind = RunStep(InlineScript(text), unless="test -e x")
+        planned = PlannedStep(
+            step("go", kind), ("web-1",), {"web-1": Planned(Outcome.CHANGED, "", work(text, digest=digest))}
+        )
+        made = Engine(target.context, {"web-1": target.hold}, controller(target.home), {"go": planned}, set())
+        await made.carry_out(Start("go", "web-1"))
+        assert target.hold.baseline.held == held
+    state = (target.home / ".octo-ssh/state/shop/default.json").read_bytes()
+    assert parse_baseline(state).held == {"go"}
 
 
 async def test_a_script_that_fails_is_not_remembered(tmp_path: Path) -> None:

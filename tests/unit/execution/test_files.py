@@ -89,6 +89,22 @@ async def test_a_file_that_is_right_by_now_is_left_alone(tmp_path: Path) -> None
     assert (target.home / "there").stat().st_ino == before
 
 
+async def test_a_file_that_is_to_be_remembered_is_written_down_and_nothing_else(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    (target.home / "there").write_text("hello\n")
+    before, acted = (target.home / "there").stat(), len(target.session.acted)
+    end = await place(target, wanted("hello\n"), "hello\n", changes=False, on_change=script("touch ran"), owes=(DEBT,))
+    assert (end.outcome, end.reason) == (Outcome.UNCHANGED, "there is as it should be")
+    assert target.session.acted[acted:] == ["writing the journal"]
+    after = (target.home / "there").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert not (target.home / "ran").exists()
+    left = target.hold.baseline.files["go"]
+    assert (left.present, left.sha256) == (True, hashlib.sha256(b"hello\n").hexdigest())
+    assert target.hold.baseline.owed == ()
+
+
 async def test_a_new_file_with_secrets_is_nobody_elses(tmp_path: Path) -> None:
     target = await stand(tmp_path)
     await target.lock(["go"])

@@ -16,7 +16,7 @@ from octo_ssh.model.work import ApproveWork, Planned, PlannedStep, RunPlan, Wind
 from octo_ssh.operations.approvals import Approvals
 from octo_ssh.operations.requests import ApplyOptions
 from octo_ssh.planning.schedule import Start
-from tests.unit.planning.builders import approve, due, group, row, run
+from tests.unit.planning.builders import approve, due, file, group, remembering, row, run
 
 ROLL = group("roll", run("go"), rolling=Rolling(asks=True))
 SIGN = approve("sign")
@@ -76,6 +76,12 @@ def test_what_will_be_asked_is_missed_where_the_work_stands_in_a_group_of_the_gr
 )
 def test_nothing_is_missed_where_it_was_given_or_somebody_can_be_asked(options: ApplyOptions, plan: RunPlan) -> None:
     Approvals.of(PLAN, options).refuse_missing(plan)
+
+
+def test_a_pause_of_targets_that_only_remember_is_not_missed() -> None:
+    roll = row(ROLL, remembering(file("go"), ("web-1", "web-2")), window=Window(1, 1, 0, 0.0, asks=True))
+    plan = RunPlan("shop", None, None, ("web-1", "web-2"), (roll,), max_failures=0)
+    Approvals.of(PLAN, ApplyOptions()).refuse_missing(plan)
 
 
 def test_an_approval_of_nothing_is_bad_usage() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ async def take(fleet: LocalFleet, name: str) -> Hold:
         bundles=Bundles(Path("unused")),
         configured={},
         files={},
-        outputs=Outputs(SecretStore(), {}),
+        outputs=Outputs(SecretStore(), {name: name.title() for name in ("migrate", "init", "seed")}),
         artifacts=Path("unused"),
         connect=never,
         approve=never,
@@ -158,3 +159,13 @@ async def test_a_target_that_cannot_be_locked_says_why_and_is_not_ours(fleet: Lo
 @pytest.mark.parametrize("who", ["[" * 900, "5", "{}", '{"user":[]}', "not json"])
 def test_whatever_a_lease_says_of_its_holder_is_shown_as_it_stands(who: str) -> None:
     assert holder(Lease(1, "t", 90, "boot", 0.0, who, age_s=1.0)) == who
+
+
+async def test_what_unless_said_when_the_run_decided_is_remembered_with_the_decision(fleet: LocalFleet) -> None:
+    hold = await take(fleet, "web-1")
+    hold.observed = replace(hold.observed, unless={"init": 0, "seed": 1})
+    assert await lock({"web-1": hold}) == ({}, ())
+    assert hold.baseline.held == {"init"}
+    state = json.loads((fleet.home("web-1") / ".octo-ssh/state/shop/default.json").read_bytes())
+    assert state["held"] == ["init"]
+    await release_all([hold], lambda _: "changed")

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
+from typing import Any, TypeVar
+
 import pytest
 
 from octo_ssh.errors import ExitCode, Refused, RemoteError, Unreachable
 from octo_ssh.execution.seat import ControllerSeat
+from octo_ssh.model.events import RunEnded
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.program import Acting
 from octo_ssh.operations.apply import apply
 from octo_ssh.operations.requests import ApplyOptions, PlanRequest, Surroundings
-from tests.unit.operations.fleets import LocalFleet
+from tests.unit.operations.fleets import CountedSession, LocalFleet
 from tests.unit.operations.test_approvals import Yes
+
+R = TypeVar("R")
 
 INVENTORY = """
 version: 1
@@ -86,3 +96,77 @@ async def test_the_controllers_scripts_inherit_no_secret_of_any_step(
     here = "- {name: Note, on: controller, run: 'echo ${SHOP_KEY-nothing} >note'}\n"
     assert await run(fleet, f"- {{name: Key, {step}}}\n{here}", ApplyOptions(yes=True)) is ExitCode.DONE
     assert (fleet.folder / "note").read_text() == "nothing\n"
+
+
+NOTE = "- {name: File, file: ~/note, content: right}\n- {name: Sign, approve: Look}\n"
+"""In a plan with a package nothing here happens by itself."""
+
+
+async def apply_release(fleet: LocalFleet, options: ApplyOptions) -> ExitCode:
+    release = fleet.folder / "release"
+    release.mkdir(exist_ok=True)
+    (release / "app").write_text("app")
+    head = "release: '1.0'\npackages: {shop: {dir: release}}\n"
+    deploy = "- {name: Deploy, package: shop, to: ~/shop}\n"
+    fleet.write(INVENTORY)
+    plan = fleet.folder / "plan.yaml"
+    plan.write_text(f"{HEAD}{head}steps:\n{deploy}{NOTE}{HERE}")
+    return await apply(
+        PlanRequest(str(plan)),
+        options,
+        emit=fleet.events.append,
+        make_connector=fleet.make_connector,
+        surroundings=Surroundings(fleet.folder / "state", fleet.folder / "cache"),
+    )
+
+
+def forget(fleet: LocalFleet, name: str) -> Path:
+    """The target does not know its file any more; the path of its baseline."""
+    path = fleet.home(name) / ".octo-ssh/state/shop/production.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "files": {}}))
+    return path
+
+
+async def test_a_run_that_only_remembers_asks_nobody_and_ends_unchanged(fleet: LocalFleet) -> None:
+    everything = ApplyOptions(yes=True, approvals={"Sign": "fine"})
+    assert await apply_release(fleet, everything) is ExitCode.DONE
+    (fleet.folder / "note").unlink()
+    path = forget(fleet, "web-1")
+    assert await apply_release(fleet, ApplyOptions()) is ExitCode.DONE
+    assert {end.target: end.outcome for end in last_end(fleet).results} == {
+        "web-1": Outcome.UNCHANGED,
+        "web-2": Outcome.UNCHANGED,
+    }
+    assert not noted(fleet)
+    assert "file" in json.loads(path.read_text())["files"]
+    lines = (fleet.home("web-1") / ".octo-ssh/journal.jsonl").read_bytes()
+    assert await apply_release(fleet, ApplyOptions()) is ExitCode.DONE
+    assert (fleet.home("web-1") / ".octo-ssh/journal.jsonl").read_bytes() == lines, "nothing is left to remember"
+
+
+async def test_who_was_not_asked_is_asked_when_a_second_look_finds_changes(fleet: LocalFleet) -> None:
+    await apply_release(fleet, ApplyOptions(yes=True, approvals={"Sign": "fine"}))
+    forget(fleet, "web-1")
+    home = fleet.home("web-1")
+
+    class Overtaken(CountedSession):
+        """Another run changes the target after this one has looked, and before it locks."""
+
+        async def act(self, program: Acting[R], **keys: Any) -> R:
+            if (home / "note").read_text() == "right":
+                (home / "note").write_text("wrong")
+                journal = home / ".octo-ssh/journal.jsonl"
+                journal.write_bytes(journal.read_bytes() + b'{"v":1,"at":"%.9f"}\n' % time.time())
+            return await super().act(program, **keys)
+
+    fleet.sessions = {"web-1": Overtaken(fleet, "web-1")}
+    with pytest.raises(Refused, match="'Sign' will ask for an approval"):
+        await apply_release(fleet, ApplyOptions(yes=True))
+    (home / "note").write_text("right")
+    with pytest.raises(Refused, match="asks for a confirmation"):
+        await apply_release(fleet, ApplyOptions(approvals={"Sign": "fine"}))
+    assert (home / "note").read_text() == "wrong"
+
+
+def last_end(fleet: LocalFleet) -> RunEnded:
+    return [event for event in fleet.events if isinstance(event, RunEnded)][-1]

@@ -32,6 +32,7 @@ from octo_ssh.output.document import plain_data
 from octo_ssh.output.jsonlines import EventLines, event_document
 from octo_ssh.output.plan_json import plan_document
 from tests.unit.output import samples
+from tests.unit.planning.builders import file, remembering
 
 AT = datetime(2026, 11, 24, 7, 3, 12, 42_000, tzinfo=UTC)
 TOKEN = SecretRef(EnvSource("SHOP_TOKEN"), samples.HERE)
@@ -107,7 +108,13 @@ def test_a_plan_is_one_document_with_its_groups() -> None:
     assert planned["work"]["lacking_bytes"] == 700
     assert planned["work"]["verify"]["http"] == {"url": "http://127.0.0.1/", "contains": "ok"}
     assert document["unreachable"] == {"web-002": "refused"}
-    assert document["changing"] == ["web-001"]
+    assert (document["changing"], document["remembering"]) == (["web-001"], [])
+
+
+def test_a_plan_tells_targets_that_only_remember_apart() -> None:
+    work = samples.step("Work", samples.everywhere("b", work=samples.script()))
+    document = plan_document(samples.plan([remembering(file("note"), "ab"), work], "abc"))
+    assert (document["changing"], document["remembering"]) == (["b"], ["a"])
 
 
 def test_a_plan_names_variables_and_secrets_and_tells_no_value() -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from octo_ssh.model.manifest import Entry, Kind, Manifest
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.work import HttpWork, Planned, ProbeWork, RunPlan, Window
-from octo_ssh.output.plan_view import plan_view, totals
+from octo_ssh.output.plan_view import changes, plan_view, totals
 from tests.unit.output import samples
+from tests.unit.planning.builders import file, remembering
 
 
 def told(plan: RunPlan) -> str:
@@ -112,3 +113,15 @@ def test_what_is_lacking_is_said_where_it_is_not_the_whole() -> None:
         ["2 files, 1.2 kB; lacks 1 file, 600 B"],
         ["2 files, 1.2 kB"],
     ]
+
+
+def test_to_remember_is_told_apart_from_a_change() -> None:
+    planned = {"c": Planned(Outcome.UNCHANGED, "is right")}
+    note = remembering(file("note"), "ab")
+    note = replace(note, targets=("a", "b", "c"), planned={**note.planned, **planned})
+    assert totals(samples.plan([note], "abc")) == "plan: nothing to change, 2 targets to remember, 1 unchanged"
+    assert not changes(samples.plan([note], "abc"))
+    mixed = samples.plan([note, samples.step("Work", samples.everywhere("a", work=samples.script()))], "abc")
+    assert totals(mixed) == "plan: 1 target to change, 1 target to remember, 1 unchanged"
+    assert changes(mixed)
+    assert "  unchanged    a, b, c (3)  is right" in told(samples.plan([note], "abc"))

@@ -49,7 +49,7 @@ from octo_ssh.model.plan import (
     TextContent,
 )
 from octo_ssh.model.values import Binding, Template
-from octo_ssh.model.work import Planned, PlannedStep, RunPlan, ScriptWork, Window
+from octo_ssh.model.work import FileWork, Planned, PlannedStep, RunPlan, ScriptWork, Window
 from octo_ssh.planning.plan import PlanInput, make_plan
 from octo_ssh.planning.request import RunOptions, Selection, select
 from octo_ssh.planning.wanted import wanted_file
@@ -111,6 +111,13 @@ def due(
         for name in names
     }
     return PlannedStep(step, names, planned, **keys)
+
+
+def remembering(step: Step, targets: Iterable[str]) -> PlannedStep:
+    """A leaf with a file that is right on every target, and of which that is only to be written down."""
+    work = FileWork("/x", None, None, None, False, file_seen(None, path="/x"), (), None, (), (), None, changes=False)
+    planned = {name: Planned(Outcome.UNCHANGED, "is right", work) for name in targets}
+    return PlannedStep(step, tuple(planned), planned)
 
 
 def row(step: Step, *children: PlannedStep, window: Window | None = None, **keys: Any) -> PlannedStep:

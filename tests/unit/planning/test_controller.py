@@ -78,6 +78,19 @@ def test_a_step_on_the_controller_is_due_where_the_run_changes_something(step: S
     assert made.plan().changing == ("web-2",)
 
 
+@pytest.mark.parametrize(
+    "step", [here(), approve("tell"), step("tell", CheckStep(Probe(CommandProbe("x"))), on_controller=True)]
+)
+def test_to_remember_is_no_change_for_the_controller(step: Step) -> None:
+    for steps in ((file(), step), (group("roll", file(), here("drain"), rolling=Rolling()), step)):
+        made = case(*steps)
+        made.seen["web-2"] = observed("web-2", files={"unit": file_seen()})
+        assert made.plan().changing == made.plan().remembering == ("web-2",)
+        assert not made.of("tell", CONTROLLER).due
+        if len(made.plan().walk()) > 2:
+            assert not made.of("drain", "web-2").due
+
+
 def test_many_changes_are_counted() -> None:
     names = tuple(f"web-{number}" for number in range(1, 6))
     made = case(file(), here(), targets=names)

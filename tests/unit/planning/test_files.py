@@ -94,7 +94,28 @@ def test_what_is_right_and_not_remembered_so_is_noted_and_not_touched() -> None:
     for left in (Baseline(), left_so({"unit": file_seen("before\n")})):
         found = planned(file(), file_seen(), baseline=left)
         assert (found.outcome, found.due, work_of(found).changes) == (Outcome.UNCHANGED, True, False)
+        assert found.only_remembers
         assert found.reason == "/etc/shop.conf is as it should be, and is remembered so"
+
+
+def test_who_looks_and_whether_it_is_secret_is_part_of_what_is_remembered() -> None:
+    left = left_so({"unit": file_seen()})
+    assert planned(file(become=BecomeAs("app")), file_seen(), baseline=left).only_remembers
+    assert planned(file(become=BecomeAs("deploy")), file_seen(), baseline=left).work is None, "that is the login"
+    seen = file_seen("t=s3cret-token\n")
+    step, hidden = file(content=Template("t=${{ token }}\n", HERE)), left_so({"unit": seen})
+    assert planned(step, seen, baseline=hidden, variables={"token": TOKEN}).only_remembers
+    hidden = replace(hidden, files={"unit": replace(hidden.files["unit"], holds_secrets=True)})
+    assert planned(step, seen, baseline=hidden, variables={"token": TOKEN}).work is None
+    assert planned(file(content="t=s3cret-token\n"), seen, baseline=hidden).work is None
+
+
+def test_behind_a_step_that_may_change_it_a_file_that_is_to_be_remembered_is_looked_at_again() -> None:
+    first = file("first", path="/etc/first.conf")
+    seen = {"first": file_seen(None, path="/etc/first.conf"), "unit": file_seen()}
+    found = Case(loaded(first, file(), targets=("web-1",)), {"web-1": observed(files=seen)}).of("unit")
+    assert (found.outcome, found.only_remembers, work_of(found).seen) == (Outcome.UNCHANGED, False, None)
+    assert work_of(found).changes, "it may differ by then"
 
 
 @pytest.mark.parametrize(
@@ -241,8 +262,8 @@ def test_of_two_steps_for_one_file_the_second_follows_the_first() -> None:
 def test_a_file_for_a_failure_waits_for_one() -> None:
     found = planned(file(when=When.FAILURE), file_seen(None))
     assert (found.outcome, found.standby, found.due) == (Outcome.SKIPPED, True, False)
-    left = left_so({"unit": file_seen()})
-    assert planned(file(when=When.FAILURE), file_seen(), baseline=left).work is None
+    for left in (left_so({"unit": file_seen()}), Baseline()):
+        assert planned(file(when=When.FAILURE), file_seen(), baseline=left).work is None
 
 
 # Outputs.
@@ -278,6 +299,7 @@ def test_a_file_that_needs_a_secret_output_is_as_the_release_left_it_or_makes_it
     remembered = Baseline(outputs={"make": said(secret=["KEY"])}, files={"unit": left})
     quiet = late_case("key=abc\n", remembered)
     assert quiet.of("unit").reason == "/etc/shop.conf is as this release left it"
+    assert not quiet.of("unit").due, "nobody could render it"
     assert not quiet.of("make").due
     touched = late_case("key=touched\n", remembered)
     assert touched.of("unit").after == ("make",)

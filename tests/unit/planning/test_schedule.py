@@ -10,7 +10,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import When
 from octo_ssh.model.work import Window
 from octo_ssh.planning.schedule import Schedule
-from tests.unit.planning.builders import due, group, row, run, run_plan
+from tests.unit.planning.builders import due, file, group, here, remembering, row, run, run_plan
 from tests.unit.planning.playing import BAD, GOOD, fails, names, play
 
 
@@ -251,6 +251,61 @@ def test_targets_with_nothing_to_do_take_no_slot_and_cost_no_pause() -> None:
         schedule.ready()
         assert schedule.waiting() == ()
     assert schedule.outcomes["deploy", "a"] is Outcome.UNCHANGED
+
+
+def rolling_where_some_remember(targets: str, busy: str, **window: float) -> Schedule:
+    """A group with a file that is to be remembered on all its targets and a script that is due on some."""
+    numbers = {"size": 1, "canary": 0, "max_failures": 0, "pause_s": 0.0, **window}
+    idle = set(targets) - set(busy)
+    leaves = [remembering(file("note"), targets), due(run("deploy"), targets, idle=idle)]
+    return Schedule(run_plan(row(group("roll"), *leaves, window=Window(**numbers))))  # type: ignore[arg-type]
+
+
+def test_targets_that_only_remember_are_no_canaries_and_cost_no_pause() -> None:
+    schedule = rolling_where_some_remember("abcde", "bd", canary=1, pause_s=60.0)
+    assert names(schedule.ready()) == [("note", "a")]
+    schedule.finished("note", "a", Outcome.UNCHANGED)
+    assert (names(schedule.ready()), schedule.waiting()) == ([("note", "b")], ())
+    schedule.finished("note", "b", Outcome.UNCHANGED)
+    assert names(schedule.ready()) == [("deploy", "b")]
+    schedule.finished("deploy", "b", GOOD)
+    assert schedule.ready() == ()
+    (wait,) = schedule.waiting()
+    schedule.waited(wait.step_id, wait.slot)
+    assert play(schedule) == [("note", "c"), ("note", "d"), ("deploy", "d"), ("note", "e")]
+    assert schedule.unfinished == ()
+
+
+def test_nobody_is_asked_after_a_canary_when_all_others_only_remember() -> None:
+    schedule = rolling_where_some_remember("abc", "a", canary=1, asks=True)
+    schedule.ready()
+    schedule.finished("note", "a", Outcome.UNCHANGED)
+    schedule.ready()
+    schedule.finished("deploy", "a", GOOD)
+    assert names(schedule.ready()) == [("note", "b")]
+    assert schedule.waiting() == ()
+
+
+def test_what_was_not_remembered_is_nothing_unfinished_and_no_reason_to_clean_up_or_halt() -> None:
+    once = run("once", once=True)
+    schedule = Schedule(
+        run_plan(
+            remembering(file("note"), "ab"),
+            due(run("work"), "c"),
+            remembering(once, "c"),
+            here(run("clean", when=When.ALWAYS), standby=True),
+            max_failures=1,
+        )
+    )
+    schedule.ready()
+    schedule.finished("note", "a", Outcome.UNCHANGED)
+    schedule.interrupt()
+    schedule.finished("note", "b", Outcome.UNCHANGED)
+    assert schedule.ready() == ()
+    assert schedule.unfinished == ("c",)
+    other = Schedule(replace(schedule.plan))
+    assert play(other, fails(("work", "c")))
+    assert other.halted is None
 
 
 def test_a_target_lost_before_it_was_taken_is_no_canary() -> None:

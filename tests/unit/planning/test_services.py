@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from octo_ssh.model.observed import Baseline, Done, Owed, ServiceSeen
+from octo_ssh.model.observed import Baseline, Done, Owed, ServiceBaseline, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Restart, ServiceState, Step, When
 from octo_ssh.model.values import Template
@@ -96,7 +96,52 @@ def test_a_unit_that_is_right_and_not_remembered_so_is_noted(left: Baseline) -> 
     seen = replace(service_seen(), unit_sha256="now")
     found = case(service(state=RUNNING), seen=seen, baseline=left).of("service")
     assert (found.outcome, found.reason) == (Outcome.UNCHANGED, "shop is as it should be, and is remembered so")
-    assert found.due
+    assert found.only_remembers
+
+
+@pytest.mark.parametrize(
+    ("keys", "seen", "left"),
+    [
+        ({"state": STOPPED}, service_seen("inactive"), ServiceBaseline("shop", "active")),
+        ({"state": RUNNING}, service_seen(), ServiceBaseline("shop")),
+        ({"state": RUNNING}, service_seen(), ServiceBaseline("other", "active")),
+        ({"state": RUNNING}, service_seen(enabled="disabled"), ServiceBaseline("shop", "active", "enabled")),
+        ({"enabled": False}, service_seen(enabled="disabled"), ServiceBaseline("shop")),
+        ({"enabled": False}, service_seen(enabled="disabled"), ServiceBaseline("shop", "", "enabled")),
+        (
+            {"state": STOPPED},
+            service_seen("inactive", "", "not-found"),
+            ServiceBaseline("shop", "inactive", unit_sha256="its file"),
+        ),
+    ],
+)
+def test_what_would_be_drift_for_ever_is_remembered_as_it_is(
+    keys: dict[str, Any], seen: ServiceSeen, left: ServiceBaseline
+) -> None:
+    found = case(service(**keys), seen=seen, baseline=Baseline(services={"service": left})).of("service")
+    assert (found.outcome, found.only_remembers) == (Outcome.UNCHANGED, True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "seen", "left"),
+    [
+        ({"state": RUNNING}, service_seen("reloading"), ServiceBaseline("shop", "active")),
+        ({"state": RUNNING}, service_seen(), ServiceBaseline("shop", "active", unit_sha256="nobody may read it now")),
+        ({"state": STOPPED, "enabled": False}, service_seen("inactive", "", "not-found"), ServiceBaseline("shop", "x")),
+        ({"state": STOPPED, "enabled": False}, service_seen("failed", ""), ServiceBaseline("shop", "inactive")),
+        ({"enabled": True}, service_seen(enabled="indirect"), ServiceBaseline("shop", "", "enabled")),
+    ],
+)
+def test_what_is_remembered_well_enough_is_not_written_again(
+    keys: dict[str, Any], seen: ServiceSeen, left: ServiceBaseline
+) -> None:
+    left = replace(left, active="inactive") if left.active == "x" else left
+    found = case(service(**keys), seen=seen, baseline=Baseline(services={"service": left})).of("service")
+    assert (found.outcome, found.work) == (Outcome.UNCHANGED, None)
+
+
+def test_a_service_for_a_failure_is_not_remembered_before_one() -> None:
+    assert case(service(when=When.FAILURE)).of("service").work is None
 
 
 @pytest.mark.parametrize(

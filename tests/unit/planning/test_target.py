@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,6 +137,23 @@ def test_a_file_or_service_that_fails_in_the_plan_changes_nothing_for_others() -
     assert made.of("service").outcome is Outcome.FAILED
     assert not made.of("tell").due
     assert made.of("smoke").reason == "never passed here"
+
+
+def test_to_remember_is_no_change_for_others() -> None:
+    restarting = service("other", restart=Restart.ON_CHANGE, on_change=("unit", "service"))
+    once = run("once", "o", once=True)
+    made = case(group("g", file(), service(), restarting, run("tell", "t")), once, check())
+    services = {name: service_seen() for name in ("service", "other")}
+    left = remembered(made, "tell", "once").baseline
+    left = replace(left, passed_checks=frozenset({"smoke"}))
+    made.seen["web-1"] = observed(baseline=left, files={"unit": file_seen()}, services=services)
+    plan = made.plan()
+    due = {step.step.id for step in plan.walk() for planned in step.planned.values() if planned.due}
+    assert due == {"unit", "service", "other"}
+    assert (plan.changing, plan.remembering) == (("web-1",), ("web-1",))
+    made.seen["web-1"] = observed(baseline=left, files={"unit": file_seen("x")}, services=services)
+    plan = made.plan()
+    assert (plan.changing, plan.remembering) == (("web-1",), ())
 
 
 def test_a_check_that_is_due_is_no_change_for_its_group() -> None:

@@ -1,0 +1,65 @@
+"""Service steps where nothing is to be done: no systemd is needed to see that none is asked. Where something is, real
+ones are in tests/fleet.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from octo_ssh.errors import RemoteError
+from octo_ssh.execution import baseline
+from octo_ssh.execution.context import StepEnd
+from octo_ssh.execution.engine import Engine
+from octo_ssh.model.observed import Owed, ServiceBaseline, ServiceSeen
+from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.plan import ServiceState, ServiceStep
+from octo_ssh.model.work import Planned, PlannedStep, ServiceWork
+from octo_ssh.planning.schedule import Start
+from tests.unit.execution.targets import Stand, controller, stand
+from tests.unit.planning.builders import service_seen, step
+
+RESTART = Owed("other", "", "1.0", "restart")
+
+
+async def bring(target: Stand, seen: ServiceSeen, kind: ServiceStep, *, restart: bool = False) -> StepEnd:
+    """Carry a service step for ``shop`` out, as root, whom nobody here may become without a password."""
+    work = ServiceWork("shop", kind.state, kind.enabled, restart, seen, (RESTART,), "nobody-is-this")
+    planned = PlannedStep(step("go", kind), ("web-1",), {"web-1": Planned(Outcome.UNCHANGED, "", work)})
+    engine = Engine(target.context, {"web-1": target.hold}, controller(target.home), {"go": planned}, set())
+    return await engine.carry_out(Start("go", "web-1"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        (ServiceStep("shop", ServiceState.RUNNING), ServiceBaseline("shop", "active")),
+        (ServiceStep("shop", None, True), ServiceBaseline("shop", "", "enabled")),
+        (ServiceStep("shop", ServiceState.RUNNING, True), ServiceBaseline("shop", "active", "enabled")),
+    ],
+)
+async def test_a_unit_that_is_right_is_remembered_and_nobody_asks_systemd_or_sudo(
+    tmp_path: Path, kind: ServiceStep, left: ServiceBaseline
+) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    acted = len(target.session.acted)
+    end = await bring(target, service_seen(), kind)
+    assert (end.outcome, end.reason) == (Outcome.UNCHANGED, "shop: active")
+    assert target.session.acted[acted:] == ["writing the journal"]
+    assert target.hold.baseline.services == {"go": left}
+    assert target.hold.baseline.owed == (), "what did not change causes nothing"
+
+
+@pytest.mark.parametrize("why", ["differs", "restart", "debt"])
+async def test_a_unit_that_differs_or_is_to_restart_is_brought_there(tmp_path: Path, why: str) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    if why == "debt":
+        await target.hold.record({}, lambda left: baseline.owing(left, (Owed("go", "", "1.0", "restart"),)))
+    target.session.breaks["the service step"] = [RemoteError("no systemd here")]
+    seen = service_seen("inactive" if why == "differs" else "active")
+    end = await bring(target, seen, ServiceStep("shop", ServiceState.RUNNING), restart=why == "restart")
+    assert (end.outcome, end.reason) == (Outcome.FAILED, "no systemd here")
+    assert RESTART in target.hold.baseline.owed
