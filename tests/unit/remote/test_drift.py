@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +142,19 @@ async def test_every_tampering_shows(machine: Machine, path: str, change: Callab
     }
     assert differing == {path}
     assert not tree.unreadable
+
+
+@needs_root
+async def test_a_device_is_told_as_something_else(machine: Machine) -> None:
+    await released(machine)
+    app = machine.to / "releases/1.0/bin/app"
+    app.unlink()
+    try:
+        os.mknod(app, 0o644 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("this root may make no devices")
+    tree = (await check(machine)).packages["deploy"].trees["1.0"]
+    assert (tree.entries["bin/app"].kind, tree.unreadable) == (Kind.OTHER, frozenset())
 
 
 @needs_root
@@ -289,8 +303,8 @@ async def test_nothing_is_written_where_nothing_can_be(login: Machine) -> None:
 def snapshot(folder: Path) -> dict[str, tuple[int, int, int, int, int]]:
     found = {}
     for path in (folder, *folder.rglob("*")):
-        stat = path.lstat()
-        found[str(path)] = (stat.st_mode, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        seen = path.lstat()
+        found[str(path)] = (seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
     return found
 
 
