@@ -63,6 +63,11 @@ class Lease:
     age_s: float | None = None
     """Since the last renewal, on the target's clock; None after a reboot."""
 
+    @property
+    def is_live(self) -> bool:
+        """Somebody is at work. A run that was killed leaves a lease behind that nobody renews."""
+        return self.age_s is not None and self.age_s <= self.ttl_s
+
 
 @dataclass(frozen=True, slots=True)
 class Journal:
@@ -343,3 +348,5 @@ class Observed:
     """By service step id; those whose name could be told before the run."""
     unless: Mapping[str, int] = field(default_factory=dict)
     """By step id: the exit status of its ``unless``."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """By step id: why nobody could look at what the step is about: sudo was refused, say."""

@@ -72,7 +72,7 @@ async def drift(
 
     async def look_at(target: Target, session: Observer) -> tuple[Observed, Mapping[str, Health]]:
         seen = await lookout.look(target, session)
-        asked = options.health and seen.lease is None
+        asked = options.health and not (seen.lease is not None and seen.lease.is_live)
         return seen, await ask_health(loaded, selection, target, session, seen) if asked else {}
 
     roster = Roster(loaded.inventory, selection.targets, loaded.secrets)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from octo_ssh.config.load import Loaded
 from octo_ssh.config.templates import TemplateProblem, render_word
-from octo_ssh.errors import FileErrors, SecretError
+from octo_ssh.errors import FileErrors, RemoteError, SecretError
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.observed import FileRequest, FileSeen, Observed, PackagePlace, ServiceSeen
 from octo_ssh.model.plan import FileStep, ServiceStep
@@ -43,26 +43,26 @@ class Lookout:
     quick: bool
 
     async def look(self, target: Target, session: Observer) -> Observed:
-        """Everything that its baseline and the plan watch there. Raises TargetErrors, and SecretError of sudo's password."""
+        """Everything that its baseline and the plan watch there; what another user cannot be asked for is closed, with
+        the reason. Raises TargetErrors.
+        """
         first = self._first(target)
         own = drift(target.root, self.loaded.plan.project, self.loaded.environment, first.get(None, DriftAsk()))
         seen = await session.observe(own, timeout_s=HASH_TIMEOUT_S)
         assert seen.observed is not None
         observed = seen.observed
-        if observed.lease is not None:
+        if observed.lease is not None and observed.lease.is_live:
             return observed  # somebody is at work: nothing here holds still
-        found = [seen, *await self._as_others(target, session, observed, first)]
-        observed = _together(observed, found)
+        observed = _together(observed, await self._as_others(target, session, observed, first))
         second = _left(observed, first, quick=self.quick)
-        found = await self._as_others(target, session, observed, second, login_too=True)
-        observed = self._with_manifests(_together(observed, found))
-        return await self._with_unless(target, session, observed)
+        observed = _together(observed, await self._as_others(target, session, observed, second, login_too=True))
+        return await self._with_unless(target, session, self._with_manifests(observed))
 
     def _first(self, target: Target) -> Users:
         """What the plan says is there: most often that is what the target remembers, and one look is enough."""
         places: dict[str | None, list[PlaceAsk]] = defaultdict(list)
         files: dict[str | None, list[FileRequest]] = defaultdict(list)
-        services: dict[str, str] = {}
+        services: dict[str | None, dict[str, str]] = defaultdict(dict)
         for place in self.places.get(target.name, ()) if not self.quick else ():
             known = self.expected.get((place.step_id, target.name), "")
             places[place.sudo_user].append(PlaceAsk(place.step_id, place.to, place.shared, known_manifest=known))
@@ -81,31 +81,32 @@ class Lookout:
                             files[user].append(FileRequest(step.id, word, digest))
                     case ServiceStep(service=service):
                         if not isinstance(word := render_word(service, names), LateText):
-                            services[step.id] = word
+                            services[user][step.id] = word
                     case _:
                         pass
             except (TemplateProblem, FileErrors):
                 continue  # the baseline knows where it is
-        users = dict.fromkeys((None, *places, *files))
-        return {
-            user: DriftAsk(tuple(places[user]), tuple(files[user]), services if user is None else {}) for user in users
-        }
+        users = dict.fromkeys((None, *places, *files, *services))
+        return {user: DriftAsk(tuple(places[user]), tuple(files[user]), services[user]) for user in users}
 
     async def _as_others(
         self, target: Target, session: Observer, seen: Observed, users: Users, *, login_too: bool = False
-    ) -> list[DriftSeen]:
+    ) -> list[DriftSeen | _Closed]:
         """Each user in parallel."""
 
-        async def one(user: str | None, ask: DriftAsk) -> DriftSeen:
+        async def one(user: str | None, ask: DriftAsk) -> DriftSeen | _Closed:
             there = replace(
                 ask,
                 places=tuple(replace(place, to=absolute(place.to, seen.facts.home)) for place in ask.places),
                 files=tuple(replace(file, path=absolute(file.path, seen.facts.home)) for file in ask.files),
             )
             program = drift_as(seen.facts.root, self.loaded.plan.project, self.loaded.environment, there)
-            return await session.observe(
-                program, sudo=await sudo_as(user, self.loaded, target, seen), timeout_s=HASH_TIMEOUT_S
-            )
+            try:
+                sudo = await sudo_as(user, self.loaded, target, seen)
+                return await session.observe(program, sudo=sudo, timeout_s=HASH_TIMEOUT_S)
+            except (SecretError, RemoteError) as error:
+                why = error.beside(target.name) if isinstance(error, RemoteError) else error.message
+                return _Closed(dict.fromkeys(_steps(ask), why))
 
         wanted = [(user, ask) for user, ask in users.items() if user is not None or login_too]
         return list(await asyncio.gather(*(one(user, ask) for user, ask in wanted)))
@@ -131,20 +132,35 @@ class Lookout:
         try:
             looks = Looking(self.loaded, self.selection).unless(target.name, seen)
             return replace(seen, unless=await ask_unless(self.loaded, looks, target, session, seen))
-        except (FileErrors, SecretError):
+        except (FileErrors, SecretError, RemoteError):
             return seen
 
 
-def _together(observed: Observed, found: Iterable[DriftSeen]) -> Observed:
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """What a user could not be asked for: why, by step id."""
+
+    steps: Mapping[str, str]
+
+
+def _steps(ask: DriftAsk) -> Iterable[str]:
+    return (*(place.step_id for place in ask.places), *(file.step_id for file in ask.files), *ask.services)
+
+
+def _together(observed: Observed, found: Iterable[DriftSeen | _Closed]) -> Observed:
     """One target out of what several users saw; later looks count."""
+    closed: dict[str, str] = dict(observed.closed)
     packages: dict[str, PackagePlace] = dict(observed.packages)
     files: dict[str, FileSeen] = dict(observed.files)
     services: dict[str, ServiceSeen] = dict(observed.services)
     for seen in found:
+        if isinstance(seen, _Closed):
+            closed.update(seen.steps)
+            continue
         packages.update(seen.packages)
         files.update(seen.resources.files)
         services.update(seen.resources.services)
-    return replace(observed, packages=packages, files=files, services=services)
+    return replace(observed, packages=packages, files=files, services=services, closed=closed)
 
 
 def _left(seen: Observed, asked: Users, *, quick: bool) -> Users:
@@ -156,11 +172,13 @@ def _left(seen: Observed, asked: Users, *, quick: bool) -> Users:
     services: dict[str, str] = {}
     baseline = seen.baseline
     for step, package in baseline.packages.items():
+        if step in seen.closed:
+            continue
         if step not in shared or seen.packages[step].to != package.to or not shared[step].issuperset(package.shared):
             print_of = package.fingerprint if quick else ""
             places[package.user or None].append(PlaceAsk(step, package.to, package.shared, fingerprint=print_of))
     for step, file in baseline.files.items():
-        if step not in seen.files or seen.files[step].path != file.path:
+        if step not in seen.closed and (step not in seen.files or seen.files[step].path != file.path):
             files[file.user or None].append(FileRequest(step, file.path))
     for step, service in baseline.services.items():
         if units.get(step) != service.service:

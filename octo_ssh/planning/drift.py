@@ -47,7 +47,7 @@ def drift_of(given: DriftInput, target: str) -> TargetDrift:
         return TargetDrift(target, unreachable=given.unreachable.get(target, ""), findings=(finding,))
     if target not in given.observed:
         return TargetDrift(target, unreachable=given.unreachable.get(target, "it was not looked at"))
-    if (lease := given.observed[target].lease) is not None and _is_live(lease):
+    if (lease := given.observed[target].lease) is not None and lease.is_live:
         return TargetDrift(target, unreachable=f"busy: {_holder(lease)}", busy=True)
     return TargetDrift(target, tuple(_steps(given, target)))
 
@@ -151,11 +151,6 @@ def _check_remembered(given: DriftInput, verdict: Verdict, target: str, step_id:
 
 def _owing(baseline: Baseline) -> Iterator[str]:
     return (debt.step for debt in baseline.owed)
-
-
-def _is_live(lease: Lease) -> bool:
-    """A run that was killed leaves a lease behind that nobody renews."""
-    return lease.age_s is not None and lease.age_s <= lease.ttl_s
 
 
 def _holder(lease: Lease) -> str:

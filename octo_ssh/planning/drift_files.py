@@ -67,7 +67,7 @@ def _compare(
 ) -> None:
     seen = observed.files.get(step_id)
     if seen is None or posixpath.normpath(seen.path) != posixpath.normpath(right.path):
-        verdict.unknown.append(f"{right.path} was not looked at")
+        verdict.unknown.append(observed.closed.get(step_id) or f"{right.path} was not looked at")
         return
     match seen.kind:
         case FileKind.UNREADABLE:

@@ -51,7 +51,7 @@ class _Check:
     def run(self, place: PackagePlace | None) -> None:
         self._pending()
         if place is None:
-            self.verdict.unknown.append(f"{self.left.to} was not looked at")
+            self.verdict.unknown.append(self._closed() or f"{self.left.to} was not looked at")
             return
         match place.place:
             case Place.UNREADABLE:
@@ -62,6 +62,9 @@ class _Check:
                 self.verdict.drifted(FindingKind.CURRENT, CURRENT, self.left.folder, place.owner)
             case Place.OURS:
                 self._ours(place)
+
+    def _closed(self) -> str:
+        return self.given.observed[self.target].closed.get(self.step_id, "")
 
     def _ours(self, place: PackagePlace) -> None:
         if not self._is_under_way(place):

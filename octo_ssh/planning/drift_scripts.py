@@ -49,7 +49,8 @@ def _check_unless(given: DriftInput, verdict: Verdict, target: str, step: Step) 
         return
     if status is None:
         if was_done or not step.once:
-            verdict.unknown.append("its 'unless' was not asked")
+            why = given.observed[target].closed.get(step.id)
+            verdict.unknown.append(why or "its 'unless' was not asked")
     elif status != 0 and (was_done or given.against_plan):
         verdict.drifted(FindingKind.UNLESS, step.id, "already so", f"'unless' ended with status {status}")
     elif status != 0:

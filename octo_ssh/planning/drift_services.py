@@ -37,7 +37,7 @@ def check_service(given: DriftInput, verdict: Verdict, target: str, step_id: str
         return
     seen = observed.services.get(step_id)
     if seen is None:
-        verdict.unknown.append(f"{right.service} was not looked at")
+        verdict.unknown.append(observed.closed.get(step_id) or f"{right.service} was not looked at")
     elif not seen.systemd:
         verdict.unknown.append(f"no systemd runs here that could tell of {right.service}")
     else:

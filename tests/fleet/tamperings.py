@@ -12,7 +12,7 @@ ODD = ("new\nline", "qu\"o'te", "ünïcödé ☃", "-rf", " blank ", "back\\slas
 # fmt: off
 UNITS = (
     "stopped", "disabled", "masked", "dropin", "rundropin", "edited", "removed", "overridden", "killed", "started",
-    "enabled", "old",
+    "enabled", "old", "daemon",
 )
 """Each a unit of its own, named as what is done to it."""
 CONF = (
@@ -20,6 +20,8 @@ CONF = (
 )
 """Each a file step of its own, for ``/etc/shop/<name>.conf``."""
 # fmt: on
+DAEMON = "daemon"
+"""It runs as root: nobody else may see where."""
 IDLE = ("started", "enabled")
 """Units that should neither run nor be enabled."""
 UNIT = """\
@@ -105,6 +107,12 @@ PACKAGE = (
     _in_package(
         "folder-tolink", "mv folders/{0} /srv/moved; ln -s /srv/moved folders/{0}", "kind", "folders/folder-tolink"
     ),
+    _in_package(
+        "folder-todevice",
+        "rm -r folders/{0}; mknod folders/{0} c 1 3 || mkfifo folders/{0}",
+        "kind",
+        "folders/folder-todevice",
+    ),
     _in_package("link-elsewhere", "ln -sfn /etc/passwd links/{0}", "link", "links/link-elsewhere"),
     _in_package("link-dangling", "ln -sfn nowhere links/{0}", "link", "links/link-dangling"),
     _in_package("link-tofile", "cp --remove-destination files/mode links/{0}", "kind", "links/link-tofile"),
@@ -177,6 +185,11 @@ SERVICES = (
     _unit("removed", "rm /etc/systemd/system/{0}.service; systemctl daemon-reload", "missing"),
     _unit(
         "old",
+        "ln -sfn releases/1.0 /srv/shop/current; systemctl restart {0}; ln -sfn releases/1.1 /srv/shop/current",
+        "old release",
+    ),
+    _unit(
+        "daemon",
         "ln -sfn releases/1.0 /srv/shop/current; systemctl restart {0}; ln -sfn releases/1.1 /srv/shop/current",
         "old release",
     ),

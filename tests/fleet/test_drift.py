@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,7 +46,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def set_up(bench: Bench) -> None:
     for host in bench.fleet.webs:
         for unit in tamperings.UNITS:
-            host.write(f"/etc/systemd/system/u-{unit}.service", tamperings.UNIT)
+            text = tamperings.UNIT.replace(
+                "User=deploy-root\n", "" if unit == tamperings.DAEMON else "User=deploy-root\n"
+            )
+            host.write(f"/etc/systemd/system/u-{unit}.service", text)
         host.write("/etc/systemd/system/writer.service", WRITER)
         host.run("systemctl daemon-reload; mkdir /etc/shop")
     bench.write_targets({host.name: {} for host in bench.fleet.webs}, defaults={"user": "deploy-root"})
@@ -236,6 +240,48 @@ def test_nothing_else_is_found(tampered: Check) -> None:
     wanted = {(row.host, (row.step, row.kind, row.subject)) for row in ALL}
     found = {(name, one) for name, rows in everything(tampered).items() for one in rows}
     assert found - wanted == tamperings.BESIDE
+
+
+def test_what_a_login_may_not_see_is_unknown_and_the_rest_is_checked(bench: Bench, tmp_path: Path) -> None:
+    other = Bench.on(bench.fleet, tmp_path)
+    host = other.fleet.hosts["web-03"]
+    password = {"become": {"password": {"secret": {"env": "SUDO"}}}}
+    other.write_targets({"one": {"on": "web-03", "user": "deploy-pw", **password}})
+    other.write_release({"a": "a", "b": "b", "folder/c": "c"})
+    other.write_plan(
+        """
+- {name: own, file: ~/own.conf, content: own}
+- {name: shut, file: ~/shut/shut.conf, content: shut}
+- {name: root, file: /etc/other.conf, content: root, become: true}
+- {name: deploy, package: shop}
+- {name: unit, service: u-started, state: stopped, become: true}
+- {name: asked, run: "true", unless: "true", become: true}
+""",
+        project="other",
+    )
+    host.run("install -d -o deploy-pw ~deploy-pw/shut")
+    other.env["SUDO"] = "octopus"
+    assert other.apply().code == 0
+    assert check(other).code == 0
+    for wrong in ("wrong", None):
+        other.env.pop("SUDO")
+        if wrong is not None:
+            other.env["SUDO"] = wrong
+        found = check(other)
+        states = {"own": "in sync", "shut": "in sync", "deploy": "in sync"}
+        assert found.states("one") == {**states, **dict.fromkeys(("root", "unit", "asked"), "unknown")}
+        assert (found.code, found.counts["unknown"], found.counts["unreachable"]) == (4, 1, 0)
+        assert ("password" if wrong else "SUDO") in found.step("root", "one")["reason"]
+    other.env["SUDO"] = "octopus"
+    host.run(
+        "cd ~deploy-pw && chown root shut && chmod 700 shut && cd .octo-ssh/apps/other/default/shop/current && "
+        "chown root: a folder && chmod 600 a && chmod 700 folder"
+    )
+    found = check(other)
+    assert found.step("shut", "one")["state"] == "unknown"
+    assert found.code == 3
+    assert found.step("deploy", "one")["partly_unknown"] is True
+    assert {kind for _, kind, _ in found.found("one")} == {"mode", "owner"}
 
 
 def test_it_reads_well(bench: Bench, tampered: Check) -> None:

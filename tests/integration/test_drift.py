@@ -375,6 +375,22 @@ def test_what_a_killed_run_owes_is_found(farm: Farm) -> None:
     assert (found.code, ("deploy", "owed", "activate") in found.found()) == (3, True)
 
 
+def test_a_run_that_was_killed_long_ago_is_nobody_at_work(shop: Farm) -> None:
+    shop.write_plan(STEPS + "- {name: Wait, run: 'touch ~/seen; sleep 60'}\n", variables=PORT)
+    run = shop.start_apply("--limit", "web-1")
+    wait_until((shop.home() / "seen").exists, "the step that waits")
+    shop.kill(run)
+    found = check(shop, "--limit", "web-1")
+    assert (found.code, found.target()["busy"]) == (4, True)
+    [lease] = [path for path in (shop.root() / "lock").iterdir() if path.name.isdigit()]
+    token, ttl, boot, _, who = os.readlink(lease).split(":", 4)
+    swap_link(lease, ":".join((token, ttl, boot, "1.00", who)))
+    (shop.home() / "tool").unlink()
+    found = check(shop, "--limit", "web-1", "--health")
+    assert (found.code, found.found()) == (3, {("tool", "unless", "tool")})
+    assert (found.states()["wait"], found.states()["up"]) == ("pending", "in sync")
+
+
 def test_apply_repairs_what_drifted_sending_only_that(shop: Farm) -> None:
     current(shop, "lib/a").write_text("tampered\n")
     current(shop, "lib/extra").write_text("extra\n")
