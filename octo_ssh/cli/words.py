@@ -67,8 +67,14 @@ def command_line(
     release: str | None,
     var: Iterable[str] | None,
 ) -> str:
-    """What was typed, less who was selected, so that it can be typed again."""
-    options = (("-i", inventory), ("-e", environment), ("--release", release), *(("--var", word) for word in var or ()))
+    """What was typed, less who was selected, so that it can be typed again. Of two assignments to a name, the later."""
+    words = {word.partition("=")[0].removesuffix(":"): word for word in var or ()}
+    options = (
+        ("-i", inventory),
+        ("-e", environment),
+        ("--release", release),
+        *(("--var", word) for word in words.values()),
+    )
     return shlex.join(["octo-ssh", verb, plan, *(word for flag, value in options if value for word in (flag, value))])
 
 

@@ -66,6 +66,12 @@ def test_the_command_that_goes_on_can_be_typed_again() -> None:
     ]
 
 
+def test_of_two_assignments_the_command_that_goes_on_has_the_later() -> None:
+    var = ["a.b:c=former secret", "x=1", "a.b:c:=2"]
+    told = command_line("apply", "plan.yaml", inventory=None, environment=None, release=None, var=var)
+    assert shlex.split(told) == ["octo-ssh", "apply", "plan.yaml", "--var", "a.b:c:=2", "--var", "x=1"]
+
+
 def test_an_approval_is_a_step_and_a_note() -> None:
     words = ["Sign-off=looked at a=b in the dashboard", " sign_off_2 = fine "]
     assert approvals(words) == {"Sign-off": "looked at a=b in the dashboard", "sign_off_2": "fine"}
