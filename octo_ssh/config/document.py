@@ -16,11 +16,10 @@ import yaml
 
 from octo_ssh.config.problems import Problems
 from octo_ssh.config.scalars import NumberTooLarge, resolve
-from octo_ssh.config.syntax import explain
+from octo_ssh.config.syntax import MAX_DEPTH, TOO_DEEP, explain
 from octo_ssh.errors import Position
 
 MAX_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 100
 MAX_NODES = 250_000
 """Counted after aliases are followed: an alias costs what it stands for."""
 
@@ -134,8 +133,8 @@ def parse_document(data: bytes | str, file: str, problems: Problems) -> Node | N
         mark, context = error.problem_mark, error.context_mark
         at = mark or context
         line, column = (at.line, at.column) if at else (0, 0)
-        line = min(line, text.count("\n"))  # what is missing at the end is sometimes said to be missing a line further
         line, column, message = explain(text, line, column, context.line if context else line, error.problem or "")
+        line = min(line, text.count("\n"))  # what is missing at the end is sometimes said to be missing a line further
         problems.add(Position(file, line + 1, column + 1), message)
     except yaml.YAMLError as error:
         problems.add(Position(file), f"this is not YAML: {error}")
@@ -245,7 +244,7 @@ class _Composer:
     def _spend(self, size: int, depth: int, position: Position) -> None:
         self.size += size
         if depth > MAX_DEPTH:
-            raise _Wrong(position, f"values are nested more than {MAX_DEPTH} deep here: flatten them")
+            raise _Wrong(position, TOO_DEEP)
         if self.size > MAX_NODES:
             raise _Wrong(position, f"the document holds more than {MAX_NODES:,} values (aliases counted): split it")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+MAX_DEPTH = 100
+TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep here: flatten them"
+
 
 def explain(text: str, line: int, column: int, context_line: int, problem: str) -> tuple[int, int, str]:
     """Where (counted from 0) and what: the place to look at, and a message with what to do.
@@ -21,6 +24,8 @@ def explain(text: str, line: int, column: int, context_line: int, problem: str) 
             max(0, here.rfind("\\", 0, column + 1)),
             "in double quotes a backslash starts an escape: double it, or use single quotes",
         )
+    if "nesting depth" in problem:  # libyaml gives up before we do, from 0.2.6 on
+        return line, column, TOO_DEEP
     if "end of stream" in problem:
         return context_line, _opening(lines, context_line, "\"'"), "a quote is opened here and never closed: close it"
     is_at_end = line >= len(lines) and problem.startswith(

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from octo_ssh.config.document import (
     MAX_BYTES,
-    MAX_DEPTH,
     MAX_NODES,
     Mapping,
     Node,
@@ -25,6 +24,7 @@ from octo_ssh.config.document import (
     read_document,
 )
 from octo_ssh.config.problems import Problems
+from octo_ssh.config.syntax import MAX_DEPTH
 from octo_ssh.errors import Position
 
 
