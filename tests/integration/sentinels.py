@@ -83,7 +83,7 @@ class Sentinel:
 
     @property
     def forms(self) -> Iterator[bytes]:
-        return (form for part in self.parts for form in _forms(part))
+        return (form for part in self.parts for written in (part, part.upper()) for form in _forms(written))
 
 
 def _part() -> str:

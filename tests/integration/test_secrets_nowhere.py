@@ -494,10 +494,15 @@ def test_on_a_terminal_nothing_is_echoed_and_questions_tell_nothing(trap: Trap) 
         code, text = trap.typed(("apply", "plan.yaml"), [("Database password: ", sign)])
         assert code != 0
     # What is typed on the command line may be seen there, and nowhere else; of one that is no assignment nothing is.
+    commands: list[str] = []
     for value in (f"asked={of('var')}", f"asked:='{of('var')}'", f"by_env={of('var')}"):
-        for command in (("apply", "plan.yaml"), ("plan", "plan.yaml"), ("vars", "web-1", "--explain")):
+        apply = ("apply", "plan.yaml", "--approve", "Sign-off=nobody is here")
+        for command in (apply, ("plan", "plan.yaml"), ("vars", "web-1", "--explain")):
             trap.octo(*command, "-vv", "--no-input", "--var", value, "--var", "asked=password")
-            trap.octo(*command, "--json", "--no-input", "--var", "asked=password", "--var", value)
+            told = trap.octo(*command, "--json", "--no-input", "--var", "asked=password", "--var", value)
+            if command is apply and told.code == 1:
+                commands += [event["next_command"] for event in told.all("run_ended")]
+    assert any("asked=***" in command for command in commands), commands
     for value in (of("var"), f"={of('var')}", f"asked:=[{of('var')}", f"asked:={{a: {of('var')}: b}}"):
         assert trap.octo("plan", "plan.yaml", "-vv", "--var", value).code == 2
     trap.octo("plan", "plan.yaml", "--var", "asked=" + of("var")[:3])
@@ -615,6 +620,11 @@ def test_drift_tells_what_differs_and_no_secret(trap: Trap) -> None:
         assert told.code in (1, 2, 3), told.stderr
     for words in (("history",), ("history", "--json")):
         trap.octo(*words)
+    for content in ("token = ${{ by_file }}", "no secret any more"):
+        trap.write_plan(f"[{{name: Settings, file: ~/settings, content: '{content}'}}]")
+        for flag in ("--json", "-vv"):
+            told = trap.octo("plan", "plan.yaml", "--limit", "web-1", flag)
+            assert "not shown: the old content may hold a secret" in told.stdout
     trap.processes -= {line for line in trap.processes if "--notify" in line}
     trap.said = [(words if "--notify" not in words else "drift --notify", text) for words, text in trap.said]
     changed = {path: {*trap.secrets} for path in allowed(trap)}
