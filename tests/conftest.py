@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.integration.sshd import Sshd, make_key, why_no_login_shell, why_no_sshd
+
+# No test times anything, and machines may be busy.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 MakeSshd = Callable[..., Sshd]
 SshdFarm = Callable[[int], list[Sshd]]
