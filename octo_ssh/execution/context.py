@@ -88,9 +88,7 @@ class RunContext:
 
     def late(self, value: LateText, place: str) -> str | Secret:
         """A template rendered now. Raises FileErrors, SecretError. Reads secrets: call it in a thread."""
-        rendered: str | Secret = self._located(
-            lambda: render_late(value, self.secrets, self.outputs.steps(place))
-        )
+        rendered: str | Secret = self._located(lambda: render_late(value, self.secrets, self.outputs.steps(place)))
         return rendered
 
     def word(self, value: LateWord, place: str) -> str:
