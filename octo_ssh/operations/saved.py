@@ -21,6 +21,7 @@ from octo_ssh.config.masking import masked_text
 from octo_ssh.errors import Position, Refused, UsageError
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed, ServiceSeen
+from octo_ssh.model.values import AgeSource, CommandSource, FileSource
 from octo_ssh.model.work import RunPlan
 from octo_ssh.operations.files import replace_file
 from octo_ssh.operations.requests import PlanRequest
@@ -171,6 +172,10 @@ def _canonical(value: Any) -> Any:
     match value:
         case Position():
             return None
+        case FileSource(path) | AgeSource(path=str(path)):
+            return os.path.abspath(path)  # the plan's folder may have been typed in another way
+        case CommandSource(argv, folder):
+            return [*argv, os.path.abspath(folder)]
         case Manifest():
             return value.sha256
         case enum.Enum():
