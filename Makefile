@@ -2,6 +2,7 @@
 # GNU make 3.81 (macOS) must be able to read this file; whatever needs thought is in tools/*.sh.
 
 PYTEST_ARGS ?=
+WORKERS ?= -n auto --maxprocesses=4 --dist loadgroup
 BIN := .venv/bin
 
 .PHONY: help setup demo test unit check format reference fleet packages clean
@@ -36,7 +37,7 @@ packages:
 	@sh tools/packages.sh
 
 test: packages .venv/.ready-to-work
-	@$(BIN)/pytest -rs $(PYTEST_ARGS)
+	@$(BIN)/pytest -rs $(WORKERS) $(PYTEST_ARGS)
 
 unit: .venv/.ready-to-work
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)

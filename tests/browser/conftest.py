@@ -34,7 +34,8 @@ class Opened:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is open it keeps an event loop running, in which no other test could have its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if (chromium := shutil.which("chromium")) is None:
         pytest.skip("no chromium: it is a package of Debian, and make test installs it there as root")
