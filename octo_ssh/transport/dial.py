@@ -13,7 +13,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 T = TypeVar("T")
 
@@ -87,7 +90,7 @@ async def resolve(host: str, port: int, *, family: socket.AddressFamily, timeout
 
 async def connect_tcp(
     host: str, addresses: list[Address], *, timeout_s: float, bind_address: str | None = None
-) -> socket.socket:
+) -> EagerSocket:
     """A connected socket to the first address that answers; they share the time. Raises DialError."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_s
@@ -189,12 +192,26 @@ async def wait_for_banner(link: socket.socket, *, timeout_s: float) -> None:
         raise Dropped
 
 
-class _EagerSocket(socket.socket):
-    """Acknowledges at once what arrives.
+class EagerSocket(socket.socket):
+    """Acknowledges at once what arrives, and may greet before the other side has said a word.
 
     sshd leaves Nagle's algorithm on until a shell runs; with delayed acknowledgements that costs the first exec 40 ms.
     The option wears off, so it is set again after each read.
     """
+
+    _greeting = b""
+
+    def greet(self, words: bytes) -> None:
+        """Send what is going to be said first anyway; when it is said, it is there already. Saves a round trip."""
+        with contextlib.suppress(OSError):  # whoever reads next will hear what is wrong
+            if self.send(words) == len(words):
+                self._greeting = words
+
+    def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
+        greeting, self._greeting = self._greeting, b""
+        if greeting and bytes(data) == greeting:
+            return len(greeting)
+        return super().send(data, flags)
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         data = super().recv(bufsize, flags)
@@ -206,8 +223,8 @@ class _EagerSocket(socket.socket):
 
 async def _connect_one(
     family: socket.AddressFamily, address: object, timeout_s: float, bind_address: str | None
-) -> socket.socket:
-    link = _EagerSocket(family, socket.SOCK_STREAM)
+) -> EagerSocket:
+    link = EagerSocket(family, socket.SOCK_STREAM)
     try:
         link.setblocking(False)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -25,6 +25,8 @@ from octo_ssh.transport.ssh_words import failure
 
 _CIPHERS = "^aes128-gcm@openssh.com"
 """asyncssh's own list, with the fastest one first: 15 % faster than chacha20 here."""
+_VERSION = f"AsyncSSH_{asyncssh.__version__}"
+"""As which we greet, as asyncssh would."""
 _FIRST_PAUSE_S = 0.3
 _LONGEST_PAUSE_S = 4.0
 
@@ -131,6 +133,7 @@ class Logins:
         revoked = [_public_key(kind, blob) for kind, blob in judged]
         return {
             "config": None,
+            "client_version": _VERSION,
             "known_hosts": lambda host, addr, port: ([], [], [key for key in revoked if key is not None]),
             "host_key_alias": endpoint.host_key_alias,
             "server_host_key_algs": list(algorithms),
@@ -212,7 +215,9 @@ async def open_stream(
                 addresses = await resolve(
                     endpoint.host, endpoint.port, family=endpoint.family, timeout_s=options.resolve_s
                 )
-            link = await connect_tcp(endpoint.host, addresses, timeout_s=connect_s, bind_address=endpoint.bind_address)
+            tcp = await connect_tcp(endpoint.host, addresses, timeout_s=connect_s, bind_address=endpoint.bind_address)
+            tcp.greet(f"SSH-2.0-{_VERSION}\r\n".encode("ascii"))
+            link = tcp
         await wait_for_banner(link, timeout_s=options.handshake_s)
         stream = Stream(link, proxy, None)
         yield stream

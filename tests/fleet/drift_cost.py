@@ -89,8 +89,8 @@ def _octo(story: Shop, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def round_trips(story: Shop) -> tuple[float, float]:
-    """To the first host, over a link of 200 ms: how many the connection saw, and what the check took longer for it."""
+def round_trips(story: Shop) -> tuple[int, float]:
+    """To the first host, over a link of 200 ms: how often it answered, and what the check took longer."""
     host = story.fleet.webs[0]
     limit = ("--limit", host.name)
     near = min(_seconds(story, limit) for _ in range(3))
@@ -154,7 +154,7 @@ def main() -> int:
         quick = min(measured(fleet, lambda: drift(story, "--quick")).wall_s for _ in range(3))
         print(f"--quick: {quick:.2f} s wall")
         seen, longer = round_trips(story)
-        print(f"round trips at {ROUND_TRIP_S * 1000:.0f} ms: {seen:.1f} on the wire, {longer:.1f} by the clock")
+        print(f"round trips at {ROUND_TRIP_S * 1000:.0f} ms: {seen} on the wire, {longer:.1f} by the clock")
         if options.checks:
             print(f"{options.checks} checks at work: {at_work(story, options.checks)} false alarms")
         print(f"load of this machine: {os.getloadavg()[0]:.1f}")

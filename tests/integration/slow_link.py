@@ -16,25 +16,20 @@ class SlowLink:
 
     round_trip_s: float
     port: int = 0
-    spans: list[tuple[float, float]] = field(default_factory=list)
-    """Of each connection: when it began, and when anybody said anything the last time."""
-
-    @property
-    def waits(self) -> list[float]:
-        """Of each connection: its round trips, the one that TCP takes among them."""
-        return [(end - begin) / self.round_trip_s for begin, end in self.spans]
+    waits: list[int] = field(default_factory=list)
+    """Of each connection: how often the sshd answered, which is its round trips but for TCP's own, which ends here."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
         """One connection."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
         up_reader, up_writer = await asyncio.open_connection(host, port)
         half_s = self.round_trip_s / 2
-        opens = began + self.round_trip_s
-        number = len(self.spans)
-        self.spans.append((began, began))
+        number = len(self.waits)
+        self.waits.append(0)
+        was_asked = False
 
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            nonlocal was_asked
             queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
             async def deliver() -> None:
@@ -50,9 +45,10 @@ class SlowLink:
             task = asyncio.create_task(deliver())
             with contextlib.suppress(OSError):
                 while data := await source.read(1 << 16):
-                    self.spans[number] = began, loop.time()
-                    queue.put_nowait((max(loop.time(), opens) + half_s, data))
-            queue.put_nowait((max(loop.time(), opens) + half_s, b""))
+                    queue.put_nowait((loop.time() + half_s, data))
+                    self.waits[number] += was_asked and source is up_reader
+                    was_asked = source is reader
+            queue.put_nowait((loop.time() + half_s, b""))
             with contextlib.suppress(OSError):
                 await task
 
