@@ -23,6 +23,8 @@ from tests.integration.farm import command_lines, wait_until
 from tests.integration.sentinels import Sentinel
 from tests.integration.trap import REPOSITORY, TIMEOUT_S, Trap, set_trap, write_inventory
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
 def trap(make_sshd: MakeSshd, tmp_path: Path) -> Iterator[Trap]:
