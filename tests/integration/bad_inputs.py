@@ -177,7 +177,7 @@ FILES = [
         step="on: [wep], run: ls",
     ),
     runbook("a step for nobody", "'Go' selects no target", step="on: ['!web'], run: ls"),
-    runbook("approval", "the step kind 'approve' is not built yet", step="approve: Really"),
+    runbook("an approval on targets", "an approval has no 'become': remove it", step="approve: Really, become: true"),
     runbook(
         "a name that no variable has",
         "undefined name 'greting' (did you mean 'greeting'?)",
