@@ -39,6 +39,18 @@ def of_steps(baseline: Baseline, known: Collection[str]) -> Baseline:
     )
 
 
+def forgetting(baseline: Baseline, known: Collection[str], places: Collection[str]) -> Baseline:
+    """Without what is watched of steps that the plan has no more; a package at one of ``places`` is another step's."""
+    return replace(
+        baseline,
+        packages={
+            step: package for step, package in baseline.packages.items() if step in known or package.to in places
+        },
+        files={step: file for step, file in baseline.files.items() if step in known},
+        services={step: service for step, service in baseline.services.items() if step in known},
+    )
+
+
 def holding(baseline: Baseline, steps: Collection[str]) -> Baseline:
     """The ``unless`` of these run steps says that they are done, or should now: they ended well."""
     return replace(baseline, held=baseline.held.union(steps))

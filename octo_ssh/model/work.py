@@ -258,13 +258,17 @@ class RunPlan:
     """Targets that were reached and could not be looked at (sudo refused, a damaged baseline): failed, with the
     reason."""
     skip_unreachable: bool = False
+    forgetting: frozenset[str] = frozenset()
+    """Targets that remember files, units or packages of steps that the plan has no more: they do until a success."""
 
     @property
     def changing(self) -> tuple[str, ...]:
-        """The targets that will be locked: some step is due there. Work on standby alone locks nothing."""
+        """The targets that will be locked: some step is due there, or something is to be forgotten. Work on standby
+        alone locks nothing.
+        """
         busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.due}
         # CONTROLLER is none of ``targets``: nothing is locked there.
-        return tuple(name for name in self.targets if name in busy)
+        return tuple(name for name in self.targets if name in busy or name in self.forgetting)
 
     @property
     def remembering(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from octo_ssh.errors import Refused, TargetError
 from octo_ssh.execution import baseline
 from octo_ssh.execution.hold import Hold
-from octo_ssh.model.observed import Lease
+from octo_ssh.model.observed import Baseline, Lease
 from octo_ssh.output.reports import holder
 from octo_ssh.output.summary import named
 from octo_ssh.remote.lock import Moved
@@ -55,9 +55,13 @@ async def _freed(holds: list[Hold], deadline: float) -> bool:
     return False
 
 
-async def release_all(holds: Iterable[Hold], outcome: Callable[[str], str]) -> None:
-    """Give every lease back that is ours; ``outcome`` says by target's name how the run ended there."""
-    await asyncio.gather(*(hold.release(outcome(hold.target.name)) for hold in holds))
+async def release_all(
+    holds: Iterable[Hold], outcome: Callable[[str], str], kept: Callable[[Hold], Baseline | None] = lambda hold: None
+) -> None:
+    """Give every lease back that is ours; ``outcome`` says by target's name how the run ended there, ``kept`` what of
+    its memory stays, where that is not all of it.
+    """
+    await asyncio.gather(*(hold.release(outcome(hold.target.name), baseline=kept(hold)) for hold in holds))
 
 
 async def _try_all(

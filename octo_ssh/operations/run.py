@@ -11,6 +11,7 @@ from pathlib import Path
 
 from octo_ssh.config.masking import masked_text
 from octo_ssh.errors import ConnectionLost, ExitCode, Refused, TargetError, combine
+from octo_ssh.execution.baseline import forgetting
 from octo_ssh.execution.context import RunContext, RunIdentity, StepEnd
 from octo_ssh.execution.coordinator import Coordinator
 from octo_ssh.execution.engine import Engine
@@ -30,6 +31,7 @@ from octo_ssh.model.events import (
     TargetLost,
     TargetResult,
 )
+from octo_ssh.model.observed import Baseline
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.model.work import PackageWork, ProbeWork, RunPlan, ScriptWork, Work
@@ -86,7 +88,7 @@ class Run:
                 if not interrupts.came:
                     raise
             finally:
-                await release_all(self.holds.values(), self._outcome_of)
+                await release_all(self.holds.values(), self._outcome_of, self._kept)
         interrupted = bool(interrupts.came)
         ends = self._results()
         code = exit_code(ends, interrupted=interrupted)
@@ -298,6 +300,16 @@ class Run:
     def _outcome_of(self, target: str) -> str:
         """What the last journal line of a target says of the run there."""
         return target_outcome(self.schedule, target).value if self.schedule is not None else "not begun"
+
+    def _kept(self, hold: Hold) -> Baseline | None:
+        """A success ends the memory of steps that the plan has no more; None: all of it stays."""
+        schedule = self.schedule
+        if schedule is None or hold.name not in schedule.plan.forgetting:
+            return None
+        if target_outcome(schedule, hold.name) not in (Outcome.CHANGED, Outcome.UNCHANGED):
+            return None
+        places = {place.to for place in hold.observed.packages.values()}
+        return forgetting(hold.baseline, hold.context.outputs.names, places)
 
 
 def _here(plan: RunPlan) -> Iterator[Work]:

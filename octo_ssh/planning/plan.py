@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from octo_ssh.errors import FileErrors, Refused
 from octo_ssh.model.plan import Budget, GroupStep, Rolling, Step
@@ -40,6 +41,7 @@ def make_plan(given: PlanInput) -> RunPlan:
         unreachable={name: given.unreachable[name] for name in targets if name in given.unreachable},
         broken={name: given.broken[name] for name in targets if name in given.broken},
         skip_unreachable=plan.skip_unreachable,
+        forgetting=frozenset() if scene.is_runbook else frozenset(_forgetting(given)),
     )
 
 
@@ -80,6 +82,19 @@ def _window(rolling: Rolling, targets: int) -> Window:
         pause_s=rolling.pause_s,
         asks=rolling.asks,
     )
+
+
+def _forgetting(given: PlanInput) -> Iterator[str]:
+    """Targets that watch for steps that the plan has no more. A runbook knows nothing of those of other plans."""
+    known = {step.id for step in given.loaded.plan.walk()}
+    for name in given.selection.targets:
+        if name in given.observed and name not in given.broken:
+            baseline = given.observed[name].baseline
+            places = {place.to for place in given.observed[name].packages.values()}
+            # A package is known by its place, too: its step may have another name now.
+            packages = (step for step, package in baseline.packages.items() if package.to not in places)
+            if not known.issuperset((*packages, *baseline.files, *baseline.services)):
+                yield name
 
 
 def _doubles(given: PlanInput) -> list[str]:

@@ -274,6 +274,41 @@ def test_a_step_that_the_plan_dropped_is_still_watched(shop: Farm) -> None:
     assert {"settings", "deploy"} <= set(check(shop).states())
 
 
+def test_a_success_ends_the_watch_over_steps_that_the_plan_dropped(shop: Farm) -> None:
+    for name in ("settings.conf", "old.conf"):
+        (shop.home() / name).write_text("")
+    shop.write_plan("- {name: Say, run: echo}", packages="", variables=PORT)
+    assert shop.apply().code == 0  # a runbook knows nothing of the plan
+    assert check(shop).code == 3
+    shop.write_plan("- {name: Deploy, package: shop, shared: [var/uploads], configure: [etc/app.conf]}")
+    told = shop.apply("--limit", "web-1")
+    assert (told.code, told.ends) == (0, {"web-1": "unchanged"})
+    found = check(shop)
+    assert (found.code, found.states(), set(found.states("web-2"))) == (
+        0,
+        {"deploy": "in sync"},
+        {"deploy", "settings", "old"},
+    )
+    assert shop.apply().code == 0
+    assert set(check(shop).states("web-2")) == {"deploy"}
+    assert shop.is_settled()
+
+
+def test_a_step_by_another_name_is_watched_under_that_alone(shop: Farm) -> None:
+    steps = STEPS.replace("name: Settings", "name: Config").replace("port =", "the port =")
+    shop.write_plan(steps, variables=PORT)
+    assert shop.apply().code == 0
+    found = check(shop)
+    assert (found.code, set(found.states())) == (0, {"config", "old", "deploy", "tool"})
+
+
+def test_a_run_that_failed_forgets_nothing(shop: Farm) -> None:
+    (shop.home() / "old.conf").write_text("")
+    shop.write_plan("- {name: Deploy, package: shop, shared: [var/uploads], activate: 'false'}", release="2.0")
+    assert shop.apply("--limit", "web-1").code == 1
+    assert ("old", "extra", f"{shop.home()}/old.conf") in check(shop).found()
+
+
 IGNORE = {
     "ignore": [
         {"path": "lib/**", "reason": "the app writes here", "until": "2999-01-01"},

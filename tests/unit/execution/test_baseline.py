@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from octo_ssh.execution import baseline
-from octo_ssh.model.observed import Baseline, Done, Owed, PackageBaseline
+from octo_ssh.model.observed import Baseline, Done, FileBaseline, Owed, PackageBaseline, ServiceBaseline
 
 OLD = PackageBaseline(to="/srv/shop", folder="1.0", manifest_sha256="a", fingerprint="x")
 NEW = PackageBaseline(to="/srv/shop", folder="1.1", manifest_sha256="b", fingerprint="y")
@@ -147,3 +149,13 @@ def test_what_steps_owe_that_are_gone_from_the_plan_is_forgotten() -> None:
 
 def test_what_holds_by_its_unless_is_added_to_what_held() -> None:
     assert baseline.holding(Baseline(held=frozenset({"a"})), ["b"]).held == {"a", "b"}
+
+
+def test_what_the_plan_has_no_more_is_forgotten_but_not_a_package_that_another_step_has_now() -> None:
+    package, file, unit = PackageBaseline("/srv/a", "1", "", ""), FileBaseline("/f", True), ServiceBaseline("u")
+    other = replace(package, to="/srv/b")
+    packages = {"a": package, "b": other, "c": replace(package, to="/srv/c")}
+    before = Baseline("1", packages, files={"a": file, "f": file}, services={"u": unit})
+    after = baseline.forgetting(before, {"a"}, {"/srv/a", "/srv/b"})
+    assert (after.packages, after.files, after.services) == ({"a": package, "b": other}, {"a": file}, {})
+    assert replace(after, packages=before.packages, files=before.files, services=before.services) == before

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from octo_ssh.errors import FileErrors, Refused
+from octo_ssh.model.observed import Baseline, FileBaseline
 from octo_ssh.model.plan import Budget, Rolling
 from octo_ssh.model.values import Template
 from octo_ssh.model.work import Window
@@ -78,3 +79,12 @@ def test_a_pause_that_asks_is_in_the_window() -> None:
     asking = Rolling(canary=Budget(count=1), asks=True)
     window = case(group("roll", run("a"), rolling=asking)).plan().steps[0].window
     assert window == Window(size=1, canary=1, max_failures=0, pause_s=0.0, asks=True)
+
+
+def test_targets_that_watch_for_steps_of_before_are_to_forget_them_but_not_for_a_runbook() -> None:
+    watched = Baseline("1.4.2", files={"gone": FileBaseline("/f", True)})
+    seen = {"web-1": observed("web-1", baseline=watched), "web-2": observed("web-2")}
+    assert Case(loaded(package("deploy", to="/srv/shop"), targets=tuple(seen)), seen).plan().forgetting == {"web-1"}
+    assert (
+        Case(loaded(run("say"), release=None, packages=(), targets=tuple(seen)), seen).plan().forgetting == frozenset()
+    )
