@@ -117,7 +117,8 @@ def at_work(story: Shop, checks: int) -> int:
     """Checks of a fleet whose app writes its shared folder all the time that were not silent and 0."""
     story.each(lambda host: host.run(WRITER))
     try:
-        return sum(_octo(story, "drift", "plan.yaml", "--quiet").returncode != 0 for _ in range(checks))
+        found = [_octo(story, "drift", "plan.yaml", "--quiet") for _ in range(checks)]
+        return sum((one.returncode, one.stdout, one.stderr) != (0, "", "") for one in found)
     finally:
         story.each(lambda host: host.run("systemctl stop writer"))
 
