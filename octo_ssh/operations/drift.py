@@ -58,25 +58,22 @@ async def drift(
     emit(PhaseStarted("acquire"))
     shelf = Shelf(wanted, surroundings.cache)
     manifests = ManifestCache(surroundings.cache / "manifests")
-    expected, files = await asyncio.to_thread(_foresee, shelf, selection.targets, manifests)
+    where = places(loaded, selection)
+    # Packages are read and hashed while the targets are being connected to.
+    foreseen = asyncio.create_task(asyncio.to_thread(_foresee, shelf, selection.targets, manifests))
     emit(PhaseStarted("observe"))
-    lookout = Lookout(
-        loaded=loaded,
-        selection=selection,
-        places=places(loaded, selection),
-        manifests=manifests,
-        expected=expected,
-        wanted={key: file.file.sha256 for key, file in files.items() if isinstance(file, Wanted) and file.file},
-        quick=options.quick,
-    )
 
     async def look_at(target: Target, session: Observer) -> tuple[Observed, Mapping[str, Health]]:
+        expected, files = await asyncio.shield(foreseen)
+        digests = {key: file.file.sha256 for key, file in files.items() if isinstance(file, Wanted) and file.file}
+        lookout = Lookout(loaded, selection, where, manifests, expected, digests, quick=options.quick)
         seen = await lookout.look(target, session)
         asked = options.health and not (seen.lease is not None and seen.lease.is_live)
         return seen, await ask_health(loaded, selection, target, session, seen) if asked else {}
 
     roster = Roster(loaded.inventory, selection.targets, loaded.secrets)
     answers = await visit(roster, look_at, emit=emit, make_connector=make_connector)
+    _, files = await foreseen
     found = {name: answer for name, answer in answers.items() if not isinstance(answer, TargetError)}
     lost = {name: error for name, error in answers.items() if isinstance(error, TargetError)}
     observed = {name: seen for name, (seen, _) in found.items()}
