@@ -20,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 
@@ -50,14 +50,20 @@ class Entry:
 
     def line(self) -> bytes:
         """The entry's line in the manifest, without the newline."""
-        fields: dict[str, Any] = {"path": self.path, "kind": self.kind.value}
-        if self.kind is Kind.LINK:
-            fields["target"] = self.target
-        else:
-            fields["mode"] = f"{self.mode:04o}"
-        if self.kind is Kind.FILE:
-            fields["size"], fields["sha256"] = self.size, self.sha256
-        return b"," + json.dumps(fields, separators=(",", ":")).encode("ascii")
+        return _line(self)
+
+
+@lru_cache(maxsize=1 << 15)
+def _line(entry: Entry) -> bytes:
+    """Made once: manifests of releases and targets hold much the same entries."""
+    fields: dict[str, Any] = {"path": entry.path, "kind": entry.kind.value}
+    if entry.kind is Kind.LINK:
+        fields["target"] = entry.target
+    else:
+        fields["mode"] = f"{entry.mode:04o}"
+    if entry.kind is Kind.FILE:
+        fields["size"], fields["sha256"] = entry.size, entry.sha256
+    return b"," + json.dumps(fields, separators=(",", ":")).encode("ascii")
 
 
 HEADER = b'[{"manifest":1}'

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from octo_ssh.errors import PackageError
@@ -22,11 +22,15 @@ class ManifestCache:
     """A folder of manifests. Losing it costs a round trip, nothing else; so trouble with it is not an error."""
 
     folder: Path
+    _at_hand: dict[str, Manifest] = field(default_factory=dict)
+    """Those that this process has read or made."""
 
     def find(self, sha256: str) -> Manifest | None:
         """The manifest with that digest, if it is held here unharmed."""
         if not _SHA256.fullmatch(sha256):
             return None  # it came from a target, and names a file here
+        if sha256 in self._at_hand:
+            return self._at_hand[sha256]
         path = self.folder / sha256
         try:
             text = path.read_bytes()
@@ -35,10 +39,11 @@ class ManifestCache:
             return None
         if hashlib.sha256(text).hexdigest() != sha256:
             return None
-        return parse_manifest(text)
+        return self._at_hand.setdefault(sha256, parse_manifest(text))
 
     def keep(self, manifest: Manifest) -> None:
         """Hold it for next time."""
+        self._at_hand.setdefault(manifest.sha256, manifest)
         if (self.folder / manifest.sha256).exists():
             return
         part = self.folder / f".tmp-{secrets.token_hex(8)}"
