@@ -148,6 +148,7 @@ class Run:
         await self._steps(self.prepared, self.context, plan, built)
 
     def _decide(self, prepared: Prepared) -> RunPlan:
+        """What was seen makes a plan. Raises Refused where that is not the plan that was saved."""
         plan = prepared.decide()
         if self.options.check is not None:
             self.options.check(plan, prepared.observed)
@@ -257,7 +258,7 @@ class Run:
                 return plan
             await prepared.look(moved)
             was_asked = changes(plan)
-            plan, context.files = prepared.decide(), prepared.file_bytes
+            plan, context.files = self._decide(prepared), prepared.file_bytes
             if not was_asked and changes(plan):
                 await self._consent(prepared, plan, Schedule(plan))
         raise Refused(

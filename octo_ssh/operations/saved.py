@@ -21,6 +21,7 @@ from octo_ssh.config.masking import masked_text
 from octo_ssh.errors import Position, Refused, UsageError
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed, ServiceSeen
+from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.model.values import AgeSource, CommandSource, FileSource
 from octo_ssh.model.work import RunPlan
 from octo_ssh.operations.files import replace_file
@@ -53,9 +54,12 @@ class SavedPlan:
             return
         changed = [path for path, digest in self.sources.items() if _file_digest(path) != digest]
         why = f"; {' and '.join(changed)} changed" if changed else ""
-        verb = "is" if len(other) == 1 else "are"
+        targets = [name for name in other if name != CONTROLLER]
+        who = (
+            f"{named(targets)} {'is' if len(targets) == 1 else 'are'}" if targets else "the steps on the controller are"
+        )
         raise Refused(
-            f"{named(other)} {verb} not as when this plan was made, at {self.made_at}{why}",
+            f"{who} not as when this plan was made, at {self.made_at}{why}",
             hint="nothing was changed; look again: octo-ssh plan … --out " + self.path,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,9 @@ from octo_ssh.execution.seat import ControllerSeat
 from octo_ssh.model.events import RunEnded
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.program import Acting
+from octo_ssh.operations import saved
 from octo_ssh.operations.apply import apply
+from octo_ssh.operations.plan import plan
 from octo_ssh.operations.requests import ApplyOptions, PlanRequest, Surroundings
 from tests.unit.operations.fleets import CountedSession, LocalFleet
 from tests.unit.operations.test_approvals import Yes
@@ -33,10 +36,10 @@ HERE = "- {name: Note, on: controller, run: 'echo noted >note'}\n"
 
 async def run(fleet: LocalFleet, steps: str, options: ApplyOptions) -> ExitCode:
     fleet.write(INVENTORY)
-    plan = fleet.folder / "plan.yaml"
-    plan.write_text(f"{HEAD}steps:\n{steps}")
+    path = fleet.folder / "plan.yaml"
+    path.write_text(f"{HEAD}steps:\n{steps}")
     return await apply(
-        PlanRequest(str(plan)),
+        PlanRequest(str(path)),
         options,
         emit=fleet.events.append,
         make_connector=fleet.make_connector,
@@ -109,10 +112,10 @@ async def apply_release(fleet: LocalFleet, options: ApplyOptions) -> ExitCode:
     head = "release: '1.0'\npackages: {shop: {dir: release}}\n"
     deploy = "- {name: Deploy, package: shop, to: ~/shop}\n"
     fleet.write(INVENTORY)
-    plan = fleet.folder / "plan.yaml"
-    plan.write_text(f"{HEAD}{head}steps:\n{deploy}{NOTE}{HERE}")
+    path = fleet.folder / "plan.yaml"
+    path.write_text(f"{HEAD}{head}steps:\n{deploy}{NOTE}{HERE}")
     return await apply(
-        PlanRequest(str(plan)),
+        PlanRequest(str(path)),
         options,
         emit=fleet.events.append,
         make_connector=fleet.make_connector,
@@ -144,21 +147,22 @@ async def test_a_run_that_only_remembers_asks_nobody_and_ends_unchanged(fleet: L
     assert (fleet.home("web-1") / ".octo-ssh/journal.jsonl").read_bytes() == lines, "nothing is left to remember"
 
 
+class Overtaken(CountedSession):
+    """Another run changes the target after this one has looked, and before it locks."""
+
+    async def act(self, program: Acting[R], **keys: Any) -> R:
+        home = self._fleet.home(self.target)
+        if (home / "note").read_text() == "right":
+            (home / "note").write_text("wrong")
+            journal = home / ".octo-ssh/journal.jsonl"
+            journal.write_bytes(journal.read_bytes() + b'{"v":1,"at":"%.9f"}\n' % time.time())
+        return await super().act(program, **keys)
+
+
 async def test_who_was_not_asked_is_asked_when_a_second_look_finds_changes(fleet: LocalFleet) -> None:
     await apply_release(fleet, ApplyOptions(yes=True, approvals={"Sign": "fine"}))
     forget(fleet, "web-1")
     home = fleet.home("web-1")
-
-    class Overtaken(CountedSession):
-        """Another run changes the target after this one has looked, and before it locks."""
-
-        async def act(self, program: Acting[R], **keys: Any) -> R:
-            if (home / "note").read_text() == "right":
-                (home / "note").write_text("wrong")
-                journal = home / ".octo-ssh/journal.jsonl"
-                journal.write_bytes(journal.read_bytes() + b'{"v":1,"at":"%.9f"}\n' % time.time())
-            return await super().act(program, **keys)
-
     fleet.sessions = {"web-1": Overtaken(fleet, "web-1")}
     with pytest.raises(Refused, match="'Sign' will ask for an approval"):
         await apply_release(fleet, ApplyOptions(yes=True))
@@ -166,6 +170,21 @@ async def test_who_was_not_asked_is_asked_when_a_second_look_finds_changes(fleet
     with pytest.raises(Refused, match="asks for a confirmation"):
         await apply_release(fleet, ApplyOptions(approvals={"Sign": "fine"}))
     assert (home / "note").read_text() == "wrong"
+
+
+async def test_a_saved_plan_is_held_to_what_a_second_look_finds(fleet: LocalFleet) -> None:
+    agreed = ApplyOptions(yes=True, approvals={"Sign": "fine"})
+    await apply_release(fleet, agreed)
+    forget(fleet, "web-1")
+    surroundings = Surroundings(fleet.folder / "state", fleet.folder / "cache")
+    request, out = PlanRequest(str(fleet.folder / "plan.yaml")), str(fleet.folder / "saved")
+    await plan(
+        request, emit=fleet.events.append, make_connector=fleet.make_connector, surroundings=surroundings, out=out
+    )
+    fleet.sessions = {"web-1": Overtaken(fleet, "web-1")}
+    with pytest.raises(Refused, match="web-1 is not as when this plan was made"):
+        await apply_release(fleet, replace(agreed, check=saved.read(out).refuse_changes))
+    assert (fleet.home("web-1") / "note").read_text() == "wrong"
 
 
 def last_end(fleet: LocalFleet) -> RunEnded:
