@@ -88,7 +88,7 @@ class Checker:
             try:
                 text = render_text(where, names)
             except TemplateProblem as problem:
-                self._found.append(Problem(problem.position, problem.message))
+                self._found.append(problem.problem)
                 continue
             if isinstance(source.origin, UrlOrigin) and not text.startswith("https://"):
                 self._found.append(Problem(where.position, f"'url' must start with https://, and gives '{text}'"))
@@ -162,7 +162,7 @@ class Checker:
         try:
             self._need(check(use, expr, names))
         except TemplateProblem as problem:
-            self._found.append(Problem(problem.position, problem.message))
+            self._found.append(problem.problem)
             return False
         return True
 
@@ -179,7 +179,7 @@ class Checker:
         try:
             resolved = values[name]
         except TemplateProblem as problem:
-            self._found.append(Problem(problem.position, problem.message))
+            self._found.append(problem.problem)
             return False
         if not isinstance(resolved.value, SecretRef):
             message = f"'{name}' is no secret, and scripts have it anyway: remove it here (set by {resolved.source})"

@@ -141,7 +141,7 @@ def _answers(
                 answers[key] = ask(name, prompt, answer, store)
             except TemplateProblem as problem:
                 failed[key] = problem
-                found.append(Problem(problem.position, problem.message))
+                found.append(problem.problem)
     return answers
 
 

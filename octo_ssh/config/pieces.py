@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from octo_ssh.errors import Position
+from octo_ssh.errors import Position, Problem
 from octo_ssh.model.values import Template
 
 OPENING = "${{"
@@ -21,6 +21,11 @@ class TemplateProblem(ValueError):
         super().__init__(message)
         self.position = position
         self.message = message
+
+    @property
+    def problem(self) -> Problem:
+        """The mistake in a file that it is."""
+        return Problem(self.position, self.message)
 
 
 @dataclass(frozen=True, slots=True)

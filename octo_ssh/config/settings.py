@@ -31,7 +31,7 @@ def with_settings(
             try:
                 values[key] = render_setting(expr, names, reveal)
             except TemplateProblem as problem:
-                problems.append(Problem(problem.position, problem.message))
+                problems.append(problem.problem)
     if problems:
         raise FileErrors(problems)
     try:

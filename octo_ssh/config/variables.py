@@ -269,7 +269,7 @@ class _View:
             try:
                 value = self._value(name)
             except TemplateProblem as problem:
-                yield Problem(problem.position, problem.message)
+                yield problem.problem
                 continue
             if not isinstance(value, SecretRef) and find_secret(value) and not find_secret(chosen.definition.value):
                 yield Problem(chosen.definition.origin, "a secret must be the whole value of a variable")

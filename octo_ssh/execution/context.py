@@ -108,7 +108,7 @@ class RunContext:
         try:
             return render()
         except TemplateProblem as error:  # it fails on a value that nobody had seen before
-            raise FileErrors([Problem(error.position, error.message)]) from None
+            raise FileErrors([error.problem]) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def configure(
         try:
             raw = configured_content(content, path, kind, names, reveal)
         except TemplateProblem as error:
-            problems.append(Problem(error.position, error.message))
+            problems.append(error.problem)
             continue
         except FileErrors as error:
             problems += error.problems

@@ -156,7 +156,7 @@ class Scene:
         if isinstance(error, FileErrors):
             self.problems.extend(error.problems)
         else:
-            self.problems.append(Problem(error.position, error.message))
+            self.problems.append(error.problem)
 
     def _condition(self, step: Step, when: Template, place: str) -> bool | LateText:
         try:

@@ -154,7 +154,7 @@ class _Gathering:
         try:
             yield
         except TemplateProblem as error:
-            self._found.append(Problem(error.position, error.message))
+            self._found.append(error.problem)
         except FileErrors as errors:
             self._found += errors.problems
 

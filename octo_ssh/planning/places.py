@@ -48,7 +48,7 @@ def places(loaded: Loaded, selection: Selection) -> Mapping[str, tuple[Place, ..
             try:
                 to = step_place(loaded, step, name)
             except TemplateProblem as error:
-                problems.append(Problem(error.position, error.message))
+                problems.append(error.problem)
                 continue
             here = found.setdefault(name, {})
             key = posixpath.normpath(to)

@@ -57,7 +57,7 @@ def wanted_file(loaded: Loaded, step: Step, target: str, reveal: Reveal) -> Want
             case _:
                 assert_never(step.kind.content)
     except TemplateProblem as error:
-        raise FileErrors([Problem(error.position, error.message)]) from None
+        raise FileErrors([error.problem]) from None
     except OSError as error:
         message = f"{error.filename} cannot be read: {error.strerror}"
         raise FileErrors([Problem(step.position, message)]) from None
