@@ -82,7 +82,7 @@ class Checker:
     def _check_origins(self) -> None:
         names = self.scopes.names(target=None)
         for source in self.plan.packages.values():
-            where = source.origin.url if isinstance(source.origin, UrlOrigin) else source.origin.path
+            where = source.location
             if not isinstance(where, Template):
                 continue
             try:

@@ -17,12 +17,10 @@ from octo_ssh.errors import RemoteError, StateError
 from octo_ssh.execution.context import RunContext
 from octo_ssh.execution.seat import Seat
 from octo_ssh.model.events import ArtifactKept
-from octo_ssh.model.messages import Artifact
+from octo_ssh.model.messages import MAX_ARTIFACT_BYTES, Artifact
 from octo_ssh.model.program import Sudo
 from octo_ssh.remote.fetch import fetch
 
-MAX_BYTES = 1 << 30
-"""Of all artifacts of a step on a target together."""
 TIMEOUT_S = 1800.0
 MAX_NAME = 120
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@=-]")
@@ -40,7 +38,7 @@ async def keep_artifacts(
     """Fetch them one after another. Raises RemoteError when all were tried and one could not be had; StateError and the
     other TargetErrors at once.
     """
-    left = MAX_BYTES
+    left = MAX_ARTIFACT_BYTES
     failure: RemoteError | None = None
     for artifact in wanted:
         name = safe_name(masked_text(artifact.name or artifact.path, context.secrets.known()))

@@ -115,7 +115,7 @@ def file_succeeded(baseline: Baseline, *, step: str, state: FileBaseline) -> Bas
     return replace(
         after,
         files={**after.files, step: state},
-        owed=tuple(debt for debt in after.owed if debt.step != step),
+        owed=_of_others(after, step),
     )
 
 
@@ -127,7 +127,7 @@ def service_succeeded(
     return replace(
         after,
         services={**after.services, step: state},
-        owed=tuple(debt for debt in after.owed if debt.step != step),
+        owed=_of_others(after, step),
     )
 
 
@@ -147,7 +147,7 @@ def switching(baseline: Baseline, *, step: str, release: str, debts: tuple[Owed,
         baseline,
         release=release,
         done={digest: done for digest, done in baseline.done.items() if done.release == release},
-        owed=tuple(debt for debt in baseline.owed if debt.step != step),
+        owed=_of_others(baseline, step),
     )
     return owing(without, debts)
 
@@ -180,7 +180,7 @@ def package_succeeded(
         after,
         release=release,
         packages={**elsewhere, step: replace(state, history=history)},
-        owed=tuple(debt for debt in after.owed if debt.step != step),
+        owed=_of_others(after, step),
     )
 
 
@@ -193,5 +193,10 @@ def returning(baseline: Baseline, *, step: str, release: str | None, debts: tupl
         baseline,
         release=release,
         done={digest: done for digest, done in baseline.done.items() if release in (None, done.release)},
-        owed=(*(debt for debt in baseline.owed if debt.step != step), *debts),
+        owed=(*_of_others(baseline, step), *debts),
     )
+
+
+def _of_others(baseline: Baseline, step: str) -> tuple[Owed, ...]:
+    """What other steps owe."""
+    return tuple(debt for debt in baseline.owed if debt.step != step)

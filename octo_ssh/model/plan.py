@@ -63,6 +63,11 @@ class PackageSource:
     sha256: str | None = None
     """Of the archive; for a folder, of its manifest."""
 
+    @property
+    def location(self) -> Text:
+        """The path or URL, as it is written."""
+        return self.origin.url if isinstance(self.origin, UrlOrigin) else self.origin.path
+
 
 class When(enum.Enum):
     """On what a step depends: the target's own outcome so far (on the controller, the run's)."""

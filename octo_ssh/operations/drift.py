@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from octo_ssh.config.load import LoadRequest, look
+from octo_ssh.config.load import look
 from octo_ssh.errors import HostKeyRefused, TargetError
 from octo_ssh.model.drift import DriftReport
 from octo_ssh.model.events import Emit, PhaseStarted
@@ -45,18 +45,11 @@ async def drift(
 ) -> DriftReport:
     """Check every selected target. Raises FileErrors, UsageError; a target's trouble is in the report."""
     began, loop_began = datetime.now(UTC), asyncio.get_running_loop().time()
-    wanted = LoadRequest(
-        plan_path=request.plan_path,
-        inventory_path=request.inventory_path,
-        environment=request.environment,
-        release=request.release,
-        variables=request.variables,
-    )
-    loaded = await asyncio.to_thread(look, wanted)
+    loaded = await asyncio.to_thread(look, request.files)
     failed = last_failed(surroundings.state, loaded.plan.project, loaded.environment)
     selection = select(loaded, RunOptions(limit=request.limit, exclude=request.exclude, failed=failed))
     emit(PhaseStarted("acquire"))
-    shelf = Shelf(wanted, surroundings.cache)
+    shelf = Shelf(request.files, surroundings.cache)
     manifests = ManifestCache(surroundings.cache / "manifests")
     where = places(loaded, selection)
     # Packages are read and hashed while the targets are being connected to.

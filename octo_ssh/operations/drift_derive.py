@@ -80,9 +80,7 @@ class Shelf:
 
 
 def _location(loaded: Loaded, name: str) -> str:
-    origin = loaded.plan.packages[name].origin
-    where = origin.url if isinstance(origin, UrlOrigin) else origin.path
-    return render_text(where, loaded.scopes.names(target=None))
+    return render_text(loaded.plan.packages[name].location, loaded.scopes.names(target=None))
 
 
 @dataclass(frozen=True, slots=True)

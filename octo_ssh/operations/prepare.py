@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from octo_ssh.config.load import Loaded, LoadRequest
+from octo_ssh.config.load import Loaded
 from octo_ssh.config.masking import masked_text
 from octo_ssh.config.templates import render_text
 from octo_ssh.errors import FileErrors, RemoteError, TargetError
@@ -18,7 +18,7 @@ from octo_ssh.model.inventory import Target
 from octo_ssh.model.manifest import Kind, Manifest
 from octo_ssh.model.observed import Observed, PackagePlace
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import PackageStep, Step, UrlOrigin
+from octo_ssh.model.plan import PackageStep, Step
 from octo_ssh.model.program import FileInput
 from octo_ssh.model.values import Secret
 from octo_ssh.model.work import RunPlan
@@ -183,16 +183,7 @@ async def read(
     request: PlanRequest, surroundings: Surroundings, person: Asker | None
 ) -> tuple[Loaded, RunOptions, Selection]:
     """Load both files, ask what they ask for, and find out whom the run is for. Raises FileErrors, UsageError."""
-    loaded = await load_asking(
-        LoadRequest(
-            plan_path=request.plan_path,
-            inventory_path=request.inventory_path,
-            environment=request.environment,
-            release=request.release,
-            variables=request.variables,
-        ),
-        person,
-    )
+    loaded = await load_asking(request.files, person)
     options = RunOptions(
         limit=request.limit,
         exclude=request.exclude,
@@ -212,8 +203,7 @@ async def acquire_packages(
 
     async def one(name: str) -> Package:
         source = loaded.plan.packages[name]
-        where = source.origin.url if isinstance(source.origin, UrlOrigin) else source.origin.path
-        location = render_text(where, names)
+        location = render_text(source.location, names)
         package = await asyncio.to_thread(acquire, source, location, cache=surroundings.cache)
         files = sum(entry.kind is Kind.FILE for entry in package.manifest.entries.values())
         emit(PackageReady(name, files, package.manifest.bytes, package.sha256))

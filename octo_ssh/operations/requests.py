@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from octo_ssh.config.load import LoadRequest
 from octo_ssh.model.observed import Observed
 from octo_ssh.model.values import Secret, Value
 from octo_ssh.model.work import RunPlan
@@ -40,6 +41,11 @@ class PlanRequest:
     exclude: tuple[str, ...] = ()
     skip_steps: frozenset[str] = frozenset()
     redeploy: bool = False
+
+    @property
+    def files(self) -> LoadRequest:
+        """What of it is about files."""
+        return LoadRequest(self.plan_path, self.inventory_path, self.environment, self.release, self.variables)
 
 
 @dataclass(frozen=True, slots=True)

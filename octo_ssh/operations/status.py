@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
-from octo_ssh.config.load import Loaded, LoadRequest, load
+from octo_ssh.config.load import Loaded, load
 from octo_ssh.config.plan import read_plan
 from octo_ssh.config.problems import Problems
 from octo_ssh.config.secrets import SecretStore
@@ -61,7 +62,7 @@ def _load(request: PlanRequest) -> Loaded:
         plan = read_plan(request.plan_path, Problems()).plan
         release = _ANY_RELEASE if plan is not None and plan.release is None and plan.packages else None
     return load(
-        LoadRequest(request.plan_path, request.inventory_path, request.environment, release, request.variables),
+        replace(request.files, release=release),
         secrets=_LateSecrets(),
         answer=lambda prompt: None if prompt.has_default else _ANY_ANSWER,  # nothing is done with it
     )

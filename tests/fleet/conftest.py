@@ -22,6 +22,7 @@ def fleet() -> Iterator[Fleet]:
     fleet.close()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever asks first may have to wait for the base to be made, and all share the hosts of one worker."""
     for item in items:

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,15 +56,12 @@ def github() -> str:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, sshd_pool: Callable[[int], list[Sshd]]) -> Farm:
+def shop(tmp_path: Path, sshd_pool: Callable[[int], list[Sshd]]) -> Iterator[Farm]:
     """As the page has it: the plan in ``~/shop``, the program in ``~/.local/bin``, production deployed."""
     home = tmp_path / "home"
     (home / "shop").mkdir(parents=True)
     sshds = sshd_pool(2)
     farm = Farm(home / "shop", {f"web-{number}": sshd for number, sshd in enumerate(sshds, 1)})
-    for sshd in sshds:
-        shutil.rmtree(sshd.home)
-        sshd.home.mkdir(mode=0o700)
     farm.env = {"PATH": "/usr/bin:/bin", "LANG": "C", "HOME": str(home)}
     farm.write_known_hosts()
     farm.write_inventory(environments={"production": {}})
@@ -75,7 +72,8 @@ def shop(tmp_path: Path, sshd_pool: Callable[[int], list[Sshd]]) -> Farm:
     farm.write_release(FILES)
     farm.write_plan(STEPS, variables=PORT)
     assert farm.apply("-e", "production").code == 0
-    return farm
+    yield farm
+    farm.close()
 
 
 def run(shop: Farm, command: str, **more: str) -> tuple[int, str, str]:

@@ -81,6 +81,7 @@ def test_what_stands_around_a_value_stays(around: list[str]) -> None:
         "age: " + repr(ONE).replace("'", '"') + "\n",
         f"age: '\n{block(ONE, '  ')}'\n",
     ],
+    ids=["folded", "escaped", "quoted"],  # the texts are others in every process
 )
 def test_a_value_in_another_form_is_told_at_its_place(text: str) -> None:
     values, told = found(text)
