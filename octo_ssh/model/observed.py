@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from octo_ssh.model.jobs import JobSeen
 from octo_ssh.model.manifest import Entry, Manifest
 
 
@@ -350,3 +351,5 @@ class Observed:
     """By step id: the exit status of its ``unless``."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """By step id: why nobody could look at what the step is about: sudo was refused, say."""
+    jobs: tuple[JobSeen, ...] = ()
+    """Scripts that runs before this one left in the work folder."""

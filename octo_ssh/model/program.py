@@ -58,6 +58,12 @@ class Program(Generic[R]):
     parse: Callable[[Reply], R]
     input: tuple[Input, ...] = field(default=(), repr=False)
     """Sent after the program has said that it is up. Lengths are among the words."""
+    mark: str = ""
+    """A second nonce: markers that begin with it count like those with the conversation's own. They come out of a file
+    that outlives conversations."""
+    farewell: bytes = b""
+    """Sent before standard input is closed on purpose: at a cancellation or a deadline. A mere end of input then means
+    that the connection was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,9 @@ class Reading(Program[R]):
 class Acting(Program[R]):
     """A program that may change the target."""
 
+    repeatable: bool = False
+    """Whatever came of it the first time, running it again comes to the same: after a lost connection it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sudo:
@@ -76,3 +85,6 @@ class Sudo:
 
     user: str
     password: Secret | None = None
+    inside: str = ""
+    """A folder that the login makes, open to that user, and enters first: what lies in it is then reached by relative
+    paths, though the folders above it are the login's alone."""
