@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from octo_ssh.config.masking import masked_text
-from octo_ssh.errors import RemoteError, StateError
+from octo_ssh.errors import ConnectionLost, RemoteError, StateError
 from octo_ssh.execution.context import RunContext
 from octo_ssh.execution.seat import Seat
 from octo_ssh.model.events import ArtifactKept
@@ -72,9 +72,17 @@ async def _fetch(seat: Seat, sudo: Sudo | None, artifact: Artifact, cwd: str, pa
             view = view[os.write(handle, view) :]
 
     try:
-        fetched = await seat.session.act(
-            fetch(artifact.path, cwd=cwd, max_bytes=most), sudo=sudo, timeout_s=TIMEOUT_S, on_output=write
-        )
+        while True:
+            try:
+                fetched = await seat.session.act(
+                    fetch(artifact.path, cwd=cwd, max_bytes=most), sudo=sudo, timeout_s=TIMEOUT_S, on_output=write
+                )
+                break
+            except ConnectionLost as error:
+                await seat.mend(error)
+                came = 0
+                os.ftruncate(handle, 0)
+                os.lseek(handle, 0, os.SEEK_SET)
         if came != fetched.size:
             raise RemoteError(f"{seat.name}: sent {came} bytes of {artifact.path} instead of {fetched.size}")
     except BaseException as error:

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from octo_ssh.errors import RemoteError, TargetError
 from octo_ssh.execution.context import RunContext
+from octo_ssh.execution.steady import ACTING_PATIENCE_S, SteadySession
 from octo_ssh.model.inventory import Target
+from octo_ssh.model.jobs import Hangup, JobKey, JobPlace, JobSeen, JobState
 from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
 from octo_ssh.model.observed import Baseline, Lease, Observed
 from octo_ssh.model.program import Sudo
@@ -17,7 +19,6 @@ from octo_ssh.planning.places import absolute
 from octo_ssh.remote import lock as lock_programs
 from octo_ssh.remote.observe import facts
 from octo_ssh.remote.record import record as record_program
-from octo_ssh.transport.session import Session
 
 R = TypeVar("R")
 
@@ -34,7 +35,7 @@ class Hold:
 
     context: RunContext
     target: Target
-    session: Session
+    session: SteadySession
     observed: Observed
     token: str
     baseline: Baseline = field(init=False)
@@ -44,6 +45,7 @@ class Hold:
     """The target has left the run."""
     boot_id: str = field(init=False)
     """Of the machine as it runs now: a step may restart it."""
+    _left: list[JobSeen] = field(init=False)
     _head: str = field(init=False)
     _epoch: int = field(default=0, init=False)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -52,6 +54,7 @@ class Hold:
     def __post_init__(self) -> None:
         self.baseline = self.observed.baseline
         self.boot_id = self.observed.facts.boot_id
+        self._left = list(self.observed.jobs)
         self._head = self.observed.journal.head
 
     @property
@@ -74,10 +77,25 @@ class Hold:
         """A path of the plan as everybody on the target understands it: ``~`` is the login's home, whoever looks."""
         return absolute(path, self.observed.facts.home)
 
-    async def moved_to(self, session: Session, boot_id: str) -> None:
-        """The machine was started anew: a new session takes the place of the one that was lost with it."""
-        old, self.session, self.boot_id = self.session, session, boot_id
-        await old.close()
+    @property
+    def hangup(self) -> Hangup:
+        """A script goes on: who comes next listens to it, and the lease that runs out is not free before its end."""
+        return Hangup.LEAVE
+
+    def left_job(self, key: JobKey) -> JobSeen | None:
+        """Of what was seen before the run; a script that failed, or whose end nobody knows, is not taken up."""
+        for job in self._left:
+            if job.key == key and (job.state is JobState.RUNNING or (job.state, job.status) == (JobState.ENDED, 0)):
+                self._left.remove(job)
+                return job
+        return None
+
+    async def mend(self, error: TargetError) -> None:
+        """Connect again after ``error``. Raises ConnectionLost, HostKeyRefused."""
+        await self.session.mend(error)
+
+    def forget(self, job: JobPlace) -> None:
+        """It goes with the run's work folder."""
 
     async def sudo(self, user: str | None) -> Sudo | None:
         """How to become ``user`` here; None where the login already is that user. Raises SecretError."""
@@ -123,6 +141,7 @@ class Hold:
                 return answer
             case lock_programs.Acquired(epoch):
                 self._epoch, self.baseline, self._head = epoch, baseline, line_sha256(text)
+                self.session.patience_s = ACTING_PATIENCE_S
                 self._renewal = asyncio.create_task(self._renew())
                 return None
 

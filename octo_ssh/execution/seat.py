@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from octo_ssh.errors import RemoteError
+from octo_ssh.errors import RemoteError, TargetError
+from octo_ssh.model.jobs import Hangup, JobKey, JobPlace, JobSeen
 from octo_ssh.model.plan import CONTROLLER
 from octo_ssh.model.program import Sudo
 from octo_ssh.transport.local import LocalSession
@@ -37,6 +39,23 @@ class Seat(Protocol):
         """Where a script with this ``cwd`` runs; None: the run's work folder."""
         ...
 
+    @property
+    def hangup(self) -> Hangup:
+        """What becomes of a script here when the controller vanishes."""
+        ...
+
+    def left_job(self, key: JobKey) -> JobSeen | None:
+        """The same script, of a run that was cut off: still running, or done and well. It is given once."""
+        ...
+
+    async def mend(self, error: TargetError) -> None:
+        """Have a connection again after ``error``. Raises ConnectionLost or HostKeyRefused where none can be had."""
+        ...
+
+    def forget(self, job: JobPlace) -> None:
+        """Remove what is left of a job that has ended, where that is not done with the run's work folder."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ControllerSeat:
@@ -63,6 +82,23 @@ class ControllerSeat:
     def folder(self, cwd: str | None) -> str | None:
         """``cwd`` is relative to the plan's folder (SPEC section 4)."""
         return os.path.join(self.plan_folder, os.path.expanduser(cwd or ""))
+
+    @property
+    def hangup(self) -> Hangup:
+        """Nobody would look after it."""
+        return Hangup.END
+
+    def left_job(self, key: JobKey) -> JobSeen | None:
+        """A controller that was killed takes its scripts with it."""
+        return None
+
+    async def mend(self, error: TargetError) -> None:
+        """There is no connection that could be made again."""
+        raise error
+
+    def forget(self, job: JobPlace) -> None:
+        """What a script printed may hold secrets: it stays in no record."""
+        shutil.rmtree(job.folder, ignore_errors=True)
 
     def check(self) -> None:
         """Raises RemoteError where this machine's tools cannot run and end a script (macOS without GNU tools)."""

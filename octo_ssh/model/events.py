@@ -54,6 +54,21 @@ class TargetLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionReopening:
+    """The connection to a target was lost, and is made again."""
+
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReopened:
+    target: str
+    seconds: float
+    """How long there was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMade:
     plan: RunPlan
 
@@ -273,6 +288,8 @@ Event = (
     | PackageReady
     | TargetConnected
     | TargetLost
+    | ConnectionReopening
+    | ConnectionReopened
     | PlanMade
     | PushStarted
     | PushAdvanced

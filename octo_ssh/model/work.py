@@ -29,6 +29,10 @@ LateWord = str | LateText
 """Text that may use outputs, and never a secret."""
 
 
+OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
+"""Where the plan does not say ``output_limit``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScriptWork:
     """A script to run once."""
@@ -52,6 +56,8 @@ class ScriptWork:
     """One of Octopus's scripts in a package: a shell runs it, whatever its mode."""
     owes: tuple[Owed, ...] = ()
     """What a run step causes elsewhere (services that restart): written down before it runs."""
+    output_limit_bytes: int = OUTPUT_LIMIT_BYTES
+    """What is kept of all that it prints; the rest is dropped on the target."""
 
 
 @dataclass(frozen=True, slots=True)

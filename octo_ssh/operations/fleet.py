@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from octo_ssh.errors import HostKeyRefused, Refused, TargetError, Unreachable
+from octo_ssh.execution.steady import SteadySession
 from octo_ssh.model.events import Emit, TargetConnected, TargetLost
 from octo_ssh.model.inventory import Inventory, Target
 from octo_ssh.model.outcomes import Outcome
@@ -31,6 +32,8 @@ class Fleet:
     inventory: str
     """Its path, for the command that reviews host keys."""
     sessions: dict[str, Session] = field(default_factory=dict)
+    steady: dict[str, SteadySession] = field(default_factory=dict)
+    """The same sessions as those that are opened again when they are lost; made by ``keep``."""
     unreachable: dict[str, Unreachable] = field(default_factory=dict)
 
     async def __aenter__(self) -> Fleet:
@@ -57,6 +60,13 @@ class Fleet:
         else:
             self.sessions[target.name] = session
             self.emit(TargetConnected(target.name))
+
+    def keep(self, targets: Iterable[Target]) -> None:
+        """From now on the sessions of these targets are opened again when their connections are lost."""
+        for target in targets:
+            if target.name in self.sessions and target.name not in self.steady:
+                session = SteadySession(target, self.connector.connect, self.emit, self.sessions[target.name])
+                self.sessions[target.name] = self.steady[target.name] = session
 
     def refuse_bad_host_keys(self) -> None:
         """An unknown or changed host key refuses the whole command (SPEC section 5)."""

@@ -226,6 +226,7 @@ async def survey(
     names = (*selection.targets, *selection.once_extra)
     await fleet.connect(loaded.inventory.targets[name] for name in names)
     fleet.refuse_bad_host_keys()
+    fleet.keep(loaded.inventory.targets[name] for name in names)
     emit(PhaseStarted("observe"))
     manifests = ManifestCache(surroundings.cache / "manifests")
     manifests.sweep()

@@ -244,7 +244,7 @@ class Run:
                 name: Hold(
                     context=context,
                     target=prepared.loaded.inventory.targets[name],
-                    session=prepared.fleet.sessions[name],
+                    session=prepared.fleet.steady[name],
                     observed=prepared.observed[name],
                     token=secrets.token_hex(8),
                 )

@@ -14,6 +14,8 @@ from octo_ssh.model.events import (
     ApprovalGiven,
     ArtifactKept,
     Choice,
+    ConnectionReopened,
+    ConnectionReopening,
     Event,
     GroupPaused,
     Interrupted,
@@ -112,6 +114,10 @@ class Narrator:
                 self._say(f"  {event.outcome.value:<11}  {event.target}  {clean_line(event.reason)}", Tone.BAD)
                 for line in event.hint.splitlines():
                     self._say(f"      {line}", Tone.BAD)
+            case ConnectionReopening(target, reason):
+                self._say(f"  connecting   {target}  again: {clean_line(reason)}", Tone.BAD)
+            case ConnectionReopened(target, seconds):
+                self._say(f"  connected    {target}  again after {seconds:.0f} s")
             case PlanMade(plan):
                 if (told := totals(plan)) != self._plan_told:  # made again after a second look, with the same result
                     self._plan_told = told

@@ -13,6 +13,7 @@ from octo_ssh.execution.context import RunContext, RunIdentity
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.execution.seat import ControllerSeat
+from octo_ssh.execution.steady import SteadySession
 from octo_ssh.model.events import Event
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.observed import Baseline
@@ -103,7 +104,9 @@ async def stand(folder: Path, *, environ: dict[str, str] | None = None) -> Stand
         run_outcome=lambda: "success",
     )
     seen = await session.observe(observe("~/.octo-ssh", "shop", None, []))
-    hold = Hold(context, Target("web-1", Position("inventory.yaml", 1, 1)), session, seen, token="0123abcd")
+    target = Target("web-1", Position("inventory.yaml", 1, 1))
+    steady = SteadySession(target, connect, events.append, session)
+    hold = Hold(context, target, steady, seen, token="0123abcd")
     return Stand(hold, session, home, events, approvals, reconnects)
 
 

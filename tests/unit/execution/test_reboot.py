@@ -36,7 +36,7 @@ async def test_a_lost_connection_is_what_is_wanted_and_it_is_waited_for_the_mach
     target.session.breaks["the script"] = [ConnectionLost("web-1: gone")]
     end = await restart(target, "reboot", anew=True, answers=[Unreachable("web-1: refused")])
     assert (end.outcome, end.reason) == (Outcome.CHANGED, "restarted")
-    assert target.hold.session is not target.session
+    assert target.hold.session.session is not target.session
     assert (await target.hold.is_free()) is False
 
 
