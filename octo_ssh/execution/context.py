@@ -59,6 +59,8 @@ class RunContext:
 
     identity: RunIdentity
     emit: Emit
+    on_disk: Callable[[], Awaitable[None]]
+    """Returns when the events so far are on the controller's disk: acts await it. Raises StateError."""
     now: Callable[[], str]
     """The controller's time, ISO 8601, UTC."""
     secrets: SecretStore

@@ -54,11 +54,12 @@ class Engine:
     _tried: set[Start] = field(default_factory=set, init=False)
 
     async def carry_out(self, start: Start) -> StepEnd:
-        """Do one step on one target, as often as its ``retry`` allows. Raises nothing but CancelledError."""
+        """Do one step on one target, as often as its ``retry`` allows. Raises StateError where events cannot be kept."""
         step = self.steps[start.step_id].step
         self.context.emit(StepBegan(start.step_id, start.target))
         retry = step.retry
         tries = 0
+        await self.context.on_disk()
         while True:
             # What a failed try said is not said by the next.
             voice = StepVoice(self.context, start.step_id, start.target)

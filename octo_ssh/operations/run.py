@@ -41,6 +41,7 @@ from octo_ssh.operations.interrupt import Interrupts
 from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
+from octo_ssh.output.commit import GroupCommit
 from octo_ssh.output.plan_view import changes, to_change
 from octo_ssh.output.words import amount
 from octo_ssh.packages.bundle import Bundles
@@ -218,6 +219,7 @@ class Run:
         return RunContext(
             identity=self.identity,
             emit=self._tell,
+            on_disk=GroupCommit(self.sync),
             now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
             secrets=prepared.loaded.secrets,
             packages=prepared.packages,
