@@ -38,6 +38,9 @@ class FileInput:
     path: str
     size: int
     """Bytes. A file that turns out shorter is an error; longer, the rest is not sent."""
+    resumes: bool = False
+    """The target may have the beginning already: the program says how many bytes of it in a section ``at``, and what
+    follows those is sent."""
 
 
 Input = bytes | Secret | FileInput

@@ -112,6 +112,10 @@ class ReplyParser:
     def ended(self) -> bool:
         return self.status is not None
 
+    def told(self, name: str) -> bytes | None:
+        """The first section of that name that is complete by now."""
+        return next((content for key, content in self._sections if key == name), None)
+
     def reply(self, stderr: bytes = b"") -> Reply:
         """The whole reply, after the end marker."""
         if self.status is None:

@@ -32,6 +32,7 @@ _PIECE_BYTES = 256 * 1024
 _STDERR_BYTES = 64 * 1024
 _LAST_WORDS_TIMEOUT_S = 2.0
 _SHOWN_BYTES = 2000
+_MAX_DIGITS = 18
 
 
 class Pipe(Protocol):
@@ -210,11 +211,29 @@ class _Conversation(Generic[R]):
     async def _send(self, pieces: tuple[Input, ...]) -> None:
         sent = 0
         for piece in pieces:
-            for data in _chunks(piece):
+            offset = 0
+            if isinstance(piece, FileInput) and piece.resumes:
+                offset = await self._offset(piece)
+                sent += offset
+            for data in _chunks(piece, offset):
                 await self._pipe.write(data)
                 sent += len(data)
                 if self._on_sent is not None:
                     self._on_sent(sent)
+
+    async def _offset(self, file: FileInput) -> int:
+        """How much of the file the target has: all of it where the program ends without a word of that."""
+        await self._until(lambda: self._parser.ended or self._parser.told("at") is not None)
+        told = self._parser.told("at")
+        if told is None:
+            return file.size
+        offset = int(told) if told.isdigit() and len(told) <= _MAX_DIGITS else file.size + 1
+        if offset > file.size:
+            raise RemoteError(
+                f"{self._target}: the reply of {self._program.name} makes no sense: it has {_shown(told)!r} bytes of a "
+                f"file of {file.size}"
+            )
+        return offset
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -289,10 +308,8 @@ class _Conversation(Generic[R]):
             self._greeting = None
             self._before_greeting = before
             self._changed.set()
-        was_up = self._parser.is_up
         self._parser.feed(data)
-        if self._parser.ended or self._parser.is_up is not was_up:
-            self._changed.set()
+        self._changed.set()
 
     def _overhear(self, data: bytes) -> None:
         self._stderr = (self._stderr + data)[-_STDERR_BYTES:]
@@ -303,26 +320,29 @@ class _Conversation(Generic[R]):
                 self._changed.set()
 
 
-def _chunks(piece: Input) -> Iterator[bytes]:
+def _chunks(piece: Input, offset: int) -> Iterator[bytes]:
+    """The bytes of a piece of input; of a file, those from the offset on."""
     match piece:
         case Secret():
             yield piece.reveal().encode("utf-8", "surrogateescape")
         case FileInput(path, size):
-            yield from _file_chunks(path, size)
+            yield from _file_chunks(path, size, offset)
         case bytes():
             for start in range(0, len(piece), _PIECE_BYTES):
                 yield piece[start : start + _PIECE_BYTES]
 
 
-def _file_chunks(path: str, size: int) -> Iterator[bytes]:
+def _file_chunks(path: str, size: int, offset: int) -> Iterator[bytes]:
     """The file's bytes. Reading blocks for a piece at a time: the file was written or hashed a moment ago."""
     try:
         with Path(path).open("rb", buffering=0) as file:
-            while size > 0:
-                data = file.read(min(size, _PIECE_BYTES))
+            file.seek(offset)
+            left = size - offset
+            while left > 0:
+                data = file.read(min(left, _PIECE_BYTES))
                 if not data:
                     raise StateError(f"{path} became shorter while it was sent")
-                size -= len(data)
+                left -= len(data)
                 yield data
     except OSError as error:
         raise StateError(f"{path} cannot be read while it is sent: {error.strerror}") from error

@@ -118,6 +118,37 @@ async def test_input_of_every_kind_arrives_whole_and_is_counted(session: LocalSe
     assert sent[-1] == 1_000_008
 
 
+async def test_of_a_file_that_the_target_has_in_part_the_rest_is_sent(session: LocalSession, tmp_path: Path) -> None:
+    file = tmp_path / "bundle"
+    file.write_bytes(os.urandom(1_000_000))
+    program = acting(
+        'printf "%s at\\n400000%s a\\n" "$n" "$n"; head -c 600003; printf "%s end 0\\n" "$n"',
+        FileInput(str(file), 1_000_000, resumes=True),
+        b"abc",
+    )
+    sent: list[int] = []
+    reply = await session.act(program, on_sent=sent.append)
+    assert reply.section("a") == file.read_bytes()[400_000:] + b"abc"
+    assert sent[0] > 400_000
+    assert sent[-1] == 1_000_003
+
+
+async def test_nothing_is_sent_of_a_file_that_the_target_says_nothing_of(session: LocalSession, tmp_path: Path) -> None:
+    program = acting('printf "%s end 0\\n" "$n"', FileInput(str(tmp_path / "missing"), 10, resumes=True))
+    assert (await session.act(program)).status == 0
+
+
+@pytest.mark.parametrize("told", ["11", "-1", "", "x", "9" * 30])
+async def test_a_target_that_says_it_has_more_than_there_is_makes_no_sense(
+    session: LocalSession, tmp_path: Path, told: str
+) -> None:
+    file = tmp_path / "bundle"
+    file.write_bytes(b"0123456789")
+    program = acting(f'printf "%s at\\n{told}%s a\\n" "$n" "$n"; cat', FileInput(str(file), 10, resumes=True))
+    with pytest.raises(RemoteError, match="makes no sense: it has .* bytes of a file of 10"):
+        await session.act(program)
+
+
 async def test_a_file_that_became_shorter_is_an_error_of_the_controller(session: LocalSession, tmp_path: Path) -> None:
     file = tmp_path / "bundle"
     file.write_bytes(b"short")
