@@ -46,6 +46,8 @@ from octo_ssh.model.plan import (
 )
 
 ActShape = RunShape | CheckShape | PackageStepShape | FileShape | ServiceShape | ApproveShape
+LEAST_CONFIRM_S = 5.0
+"""A new connection takes its time, over jumps most of all."""
 _OF_A_FILE_THAT_IS_THERE = ("mode", "owner", "group", "parents", "diff")
 
 
@@ -114,7 +116,24 @@ class ActReader:
             activate=shape.activate,
             verify=read_probe(shape.verify, self.problems) if shape.verify else None,
             settings=settings,
+            confirm_s=self._confirm(shape),
         )
+
+    def _confirm(self, shape: PackageStepShape) -> float | None:
+        """How long the target waits for a confirmation (SPEC section 8)."""
+        if shape.confirm is None:
+            return None
+        if shape.confirm < LEAST_CONFIRM_S:
+            message = f"'confirm' must be {LEAST_CONFIRM_S:g}s or longer: a new connection takes its time"
+            self.problems.add(shape.at("confirm"), message)
+        elif shape.verify is not None and shape.verify.within >= shape.confirm:
+            within = "" if shape.verify.has("within") else ", if nothing is said"
+            message = (
+                f"'confirm' must be longer than 'verify' may take, which is {shape.verify.within:g}s{within}: the target"
+                " would go back while it is being verified"
+            )
+            self.problems.add(shape.at("confirm"), message)
+        return shape.confirm
 
     def _check_package(self, name: str, at: Position) -> None:
         if name not in self.packages:

@@ -22,7 +22,6 @@ from octo_ssh.config.plan_shapes import StepsNode, Word
 from octo_ssh.config.schema import (
     Flag,
     Items,
-    NotBuilt,
     OneOrMany,
     Seconds,
     Shape,
@@ -212,9 +211,10 @@ class PackageStepShape(ActingShape):
         description="What must be true then. Where it is not, the target goes back to its previous release.",
         examples=[{"http": "http://127.0.0.1:8080/healthz", "contains": "ok"}],
     )
-    confirm: Annotated[Seconds | None, NotBuilt()] = Field(
+    confirm: Seconds | None = Field(
         None,
-        description="The target goes back by itself unless the controller comes back in time.",
+        description="The target goes back by itself unless the controller connects anew within this time after"
+        " ``activate``. Longer than ``within`` of ``verify``. Default: it does not.",
         examples=["60s"],
     )
 

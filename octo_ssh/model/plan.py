@@ -166,6 +166,8 @@ class PackageStep:
     verify: Probe | None = None
     settings: tuple[FileSettings, ...] = ()
     """``configure.set``, in the order of the file."""
+    confirm_s: float | None = None
+    """The target goes back by itself where nobody confirms the release so soon after its activation; None: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ REFUSED = [
     "{name: a, approve: x, timeout: 3m}",
     "{name: a, check: {}}",
     "{name: a, check: {http: x, command: y}}",
-    "{name: a, package: b, confirm: 60s}",
+    "{name: a, package: b, confirm: 60}",
     "{name: a, package: b, configure: c}",
     "{name: a, package: b, configure: {set: {c: 1}}}",
     "{name: a, rolling: {window: many}, steps: [{name: b, run: x}]}",
@@ -204,8 +204,8 @@ def test_inventories_fit_or_are_refused(text: str, fits: bool) -> None:
 
 
 def test_what_is_not_built_stays_out_of_the_schemas_and_is_marked_on_the_page() -> None:
-    assert "confirm" not in plan_schema()["$defs"]["package_step"]["properties"]
-    assert "| `confirm` | duration |  | `60s` | *Not built yet, and refused so far.*" in reference()
+    assert "requires" not in str(inventory_schema())
+    assert "| `requires` | text |  | `staging` | *Not built yet, and refused so far.*" in reference()
 
 
 def test_a_default_reads_as_it_would_be_written() -> None:

@@ -46,7 +46,6 @@ def test_each_mistake_is_told_where_it_stands(
 
 NOT_BUILT: list[tuple[str, str, str]] = [
     ("when: rollback", "- name: a\n  when: rollback\n  run: x", "5:9: 'when: rollback'"),
-    ("confirm", "- name: a\n  confirm: 60s\n  package: x", "5:3: 'confirm'"),
 ]
 
 
