@@ -129,8 +129,8 @@ class ActReader:
         elif shape.verify is not None and shape.verify.within >= shape.confirm:
             within = "" if shape.verify.has("within") else ", if nothing is said"
             message = (
-                f"'confirm' must be longer than 'verify' may take, which is {shape.verify.within:g}s{within}: the target"
-                " would go back while it is being verified"
+                f"'confirm' must be longer than 'verify' may take, which is {shape.verify.within:g}s{within}: the"
+                " target would go back while it is being verified"
             )
             self.problems.add(shape.at("confirm"), message)
         return shape.confirm
