@@ -1,4 +1,7 @@
-"""Fixtures for all tests: real OpenSSH servers on loopback. A run in which no test ran is no success."""
+"""Fixtures for all tests: real OpenSSH servers on loopback, and a fleet of Debian hosts.
+
+A run in which no test ran is no success.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fleet.base import why_no_fleet
+from tests.fleet.hosts import Fleet
 from tests.integration.sshd import Sshd, make_key, why_no_login_shell, why_no_sshd
 
 # No test times anything, and machines may be busy.
@@ -64,6 +69,19 @@ def sshd(make_sshd: MakeSshd) -> Sshd:
 def sshd_farm(make_sshd: MakeSshd) -> SshdFarm:
     """``sshd_farm(5)``: that many running sshds, each with its own home, port and host key."""
     return lambda count: [make_sshd() for _ in range(count)]
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """Five hosts that are up: web-01 and web-02, and web-03 and web-04 behind the host ``jump``.
+
+    They are shared by the whole session: a test leaves them as it found them, or resets what it used.
+    """
+    if reason := why_no_fleet():
+        pytest.skip(reason)
+    fleet = Fleet.boot(webs=4, behind_jump=2)
+    yield fleet
+    fleet.close()
 
 
 @pytest.hookimpl(trylast=True)

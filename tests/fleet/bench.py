@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -24,7 +24,7 @@ class Bench(Farm):
     fleet: Fleet = field(kw_only=True)
 
     @classmethod
-    def on(cls, fleet: Fleet, folder: Path) -> Bench:
+    def on(cls, fleet: Fleet, folder: Path) -> Self:
         home = folder / "controller"
         home.mkdir()
         return cls(folder, {}, {"PATH": "/usr/bin:/bin", "LANG": "C", "HOME": str(home)}, fleet=fleet)

@@ -8,6 +8,7 @@ which this machine has no way to but through it. All of it is held by one *warde
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -44,6 +45,11 @@ class Host:
     def folder(self) -> Path:
         """Its root folder as seen from this machine, also while it is off."""
         return self.fleet.inside / self.name / "root"
+
+    @property
+    def view(self) -> Path:
+        """Its root folder as its own processes see it, with all mounts. Raises RuntimeError when it is off."""
+        return Path(f"/proc/{self._leader()}/root")
 
     @property
     def console(self) -> Path:
@@ -120,6 +126,22 @@ class Host:
         self.stop()
         self.fleet.mount(self)
         self.start()
+
+    def unplug(self) -> None:
+        """Take the cable out: nothing gets to it or from it, and nobody is told. Unplugged twice is unplugged."""
+        self.fleet._cable(self, "down")
+
+    def plug_in(self) -> None:
+        """Put the cable back."""
+        self.fleet._cable(self, "up")
+
+    def pids(self) -> list[int]:
+        """Every process on it, as numbered on this machine."""
+        found: list[int] = []
+        for path in (self._cgroup / "payload").rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):  # the group has just ended
+                found += map(int, path.read_text().split())
+        return found
 
     @property
     def _cgroup(self) -> Path:
@@ -305,6 +327,13 @@ class Fleet:
         public_key = " ".join(key.with_suffix(".key.pub").read_text().split()[:2])
         self.hosts[name] = Host(name, hidden if behind_jump else public, behind_jump, public_key, self)
         self.mount(self.hosts[name])
+
+    def _cable(self, host: Host, state: str) -> None:
+        octet = host.ip.rpartition(".")[2]
+        if host.behind_jump:
+            self._ip(f"link set p{octet} {state}", namespace="lan")
+        else:
+            self._ip(f"link set octo{self.number}p{octet} {state}")
 
     def _write_files(self) -> None:
         lines = [f"{host.name},{host.ip} {host.host_public_key}\n" for host in self.hosts.values()]

@@ -1,0 +1,138 @@
+"""Rounds of a fault: how many, from which seed, and what came of them.
+
+``make test`` runs a short seed of each campaign, ``make faults`` (``OCTO_FAULTS=long``) a long one. Round N of a
+campaign depends on ``OCTO_FAULTS_SEED`` (1) and on N alone: ``OCTO_FAULTS_ONLY=17`` repeats round 17.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.invariants import Violation
+from tests.faults.stand import Stand
+from tests.integration.farm import Told
+
+IS_LONG = os.environ.get("OCTO_FAULTS") == "long"
+SEED = os.environ.get("OCTO_FAULTS_SEED", "1")
+ONLY = os.environ.get("OCTO_FAULTS_ONLY", "")
+PROPERTY = "faults"
+"""The name under which a test's report carries its row of the table."""
+
+Strike = Callable[[random.Random], Told | None]
+"""Does its worst to a run, from start to end; what the run told, where it lived to tell it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the rounds of one fault."""
+
+    fault: str
+    times: int = 0
+    converged: int = 0
+    violations: list[str] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, number: int, found: list[Violation], told: Told | None = None) -> None:
+        """One more round."""
+        self.times += 1
+        self.converged += not any(violation.rule in ("converges", "ends", "served") for violation in found)
+        self.violations += [f"{self.fault}, seed {SEED}, round {number}: {violation}" for violation in found]
+        if told is not None:
+            self.codes[str(told.code)] += 1
+
+    def row(self) -> dict[str, Any]:
+        """For the table."""
+        codes = ", ".join(f"{count} × exit {code}" for code, count in sorted(self.codes.items()))
+        return {
+            "fault": self.fault,
+            "times": self.times,
+            "violations": len(self.violations),
+            "converged": self.converged,
+            "notes": "; ".join([*([codes] if codes else []), *self.notes]),
+        }
+
+    def expect_none(self) -> None:
+        assert not self.violations, "\n".join(self.violations)
+
+
+def rounds(*, short: int, long: int) -> Iterator[int]:
+    """The numbers of the rounds to be done."""
+    yield from [int(ONLY)] if ONLY else range(long if IS_LONG else short)
+
+
+def chance_of(fault: str, number: int) -> random.Random:
+    """What round ``number`` of a fault draws its chances from."""
+    return random.Random(f"{SEED} {fault} {number}")
+
+
+def goes_on(told: Told) -> list[Violation]:
+    """The run has got over the fault by itself."""
+    return ends_with(told, 0)
+
+
+def goes_on_or_is_incomplete(told: Told) -> list[Violation]:
+    """It has, or it says that it could not reach everybody, or does not know how something ended."""
+    return ends_with(told, 0, 4)
+
+
+def is_not_well(told: Told) -> list[Violation]:
+    """It says that it is not well, in one of the ways that there are."""
+    return ends_with(told, 1, 4, 5)
+
+
+def ends_with(told: Told, *codes: int) -> list[Violation]:
+    """The run ends with one of these exit codes."""
+    if told.code in codes:
+        return []
+    wrong = [e for e in told.all("step_ended") if e["outcome"] not in ("changed", "unchanged")]
+    said = [f"{e['step']} on {e['target']} {e['outcome']}: {e['reason']}" for e in wrong]
+    lost = [f"{e['target']}: {e['reason']}" for e in told.all("target_lost")]
+    return [Violation("all", "goes on", f"exit {told.code}: {said} {lost} {told.stderr[-300:]}")]
+
+
+def strike(
+    stand: Stand,
+    tally: Tally,
+    number: int,
+    fault: Strike,
+    *,
+    judge: Callable[[Told], list[Violation]] = goes_on,
+    once: bool = True,
+    may_be_torn: bool = False,
+) -> None:
+    """One round: a new release is applied, the fault strikes, and all invariants are looked at.
+
+    ``judge`` says what the run that was struck may be like. Where any is broken, the hosts and the controller's records
+    begin anew, so that the next round is one of its own.
+    """
+    stand.new_release(number + 1)
+    told = None
+    try:
+        told = fault(chance_of(tally.fault, number))
+        found = [] if told is None else judge(told)
+        found += stand.after(told, once=once, may_be_torn=may_be_torn)
+    except (AssertionError, subprocess.SubprocessError, OSError) as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        found = [Violation("controller", "ends", f"{type(error).__name__} at {where.name}: {str(error)[-1500:]}")]
+    tally.add(number, found, told)
+    if found:
+        stand.renew()
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The lines of the table that a run of the suite ends with."""
+    wide = max(len(row["fault"]) for row in rows)
+    lines = [f"{'fault':{wide}}  times  violations  converged"]
+    for row in rows:
+        numbers = f"{row['times']:5}  {row['violations']:10}  {row['converged']:9}"
+        lines.append(f"{row['fault']:{wide}}  {numbers}  {row['notes']}".rstrip())
+    total = [sum(row[key] for row in rows) for key in ("times", "violations", "converged")]
+    return [*lines, f"{'together':{wide}}  {total[0]:5}  {total[1]:10}  {total[2]:9}"]

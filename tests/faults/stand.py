@@ -1,0 +1,342 @@
+"""Where faults are tried: hosts of the fleet behind proxies, a plan with every kind of step, and the checks after it.
+
+The script of the plan says how often it ran and prints what can be predicted to the byte; the service that the release
+brings says which release it serves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.invariants import Scope, Violation, at_rest, current, journal, standing
+from tests.faults.proxy import Proxies, Proxy, Way
+from tests.fleet.bench import Bench
+from tests.fleet.hosts import JUMP, Fleet, Host
+from tests.integration.commands import Command
+from tests.integration.farm import Told
+
+TO = "/srv/faults"
+ROOT = "/home/deploy/.octo-ssh"
+PORT = 8090
+SLOW_LINES = 40
+LINES = 400
+UNIT = f"""[Unit]
+Description=What the fault tests deploy
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/bin/busybox httpd -f -p 127.0.0.1:{PORT} -h {TO}/current/www
+Restart=no
+
+[Install]
+WantedBy=multi-user.target
+"""
+SCRIPT = f"""\
+echo "begin $OCTO_RELEASE" >>"$HOME/ran"
+i=0
+while [ $i -lt {LINES} ]; do
+  i=$((i + 1))
+  echo "line $i of $OCTO_RELEASE on $OCTO_TARGET, as long as lines of a log are when nobody looks at them closely"
+  [ $i -gt {SLOW_LINES} ] || sleep 0.03
+done
+echo "end $OCTO_RELEASE" >>"$HOME/ran"
+"""
+STEPS = f"""
+- name: Settings
+  "on": [web]
+  file: ~/settings.conf
+  content: "release ${{{{ release }}}}\\n"
+  on_change: echo "$OCTO_RELEASE" >>~/reloads
+- name: Count
+  "on": [web]
+  run: |
+{"".join(f"    {line}" for line in SCRIPT.splitlines(keepends=True))}
+- name: Deploy
+  "on": [web]
+  package: shop
+  to: {TO}
+  keep: 1
+  shared: [var/uploads]
+  configure: [etc/app.conf]
+  activate: sudo systemctl restart faults
+  verify: {{http: "http://127.0.0.1:{PORT}/healthz", contains: "ok ${{{{ release }}}}", within: 20s, every: 1s}}
+- name: Look
+  "on": [web]
+  check: {{command: [curl, -fsS, "http://127.0.0.1:{PORT}/healthz"], within: 20s}}
+"""
+
+
+def expected_output(release: str, target: str) -> str:
+    """What the script prints."""
+    tail = "as long as lines of a log are when nobody looks at them closely"
+    return "".join(f"line {number} of {release} on {target}, {tail}\n" for number in range(1, LINES + 1))
+
+
+@dataclass(slots=True)
+class Watched:
+    """A run that has ended, and what had passed through each proxy when each of its events was told."""
+
+    told: Told
+    marks: list[tuple[str, dict[str, dict[Way, int]]]]
+    seconds: float
+
+    def passed(self, event: str, proxy: str, way: Way) -> int:
+        """Bytes until the first such event; until the end where there was none."""
+        for line, marks in self.marks:
+            if event in line:
+                return marks[proxy][way]
+        return self.marks[-1][1][proxy][way]
+
+
+@dataclass(slots=True)
+class Stand(Bench):
+    """The command line against some hosts of the fleet, each behind a proxy where the stand has proxies."""
+
+    names: tuple[str, ...] = field(default=("web-01", "web-02"), kw_only=True)
+    proxies: Proxies | None = field(default=None, kw_only=True)
+    release: str = field(default="0", kw_only=True)
+    before: dict[str, str | None] = field(default_factory=dict, kw_only=True)
+    """By host: what was current when the release was made."""
+
+    def set_up(self) -> None:
+        """Hosts with the unit on them and nothing deployed, and the inventory."""
+        for host in self.hosts_used:
+            clear(host)
+            host.run(
+                f"printf '%s' '{UNIT}' >/etc/systemd/system/faults.service && systemctl daemon-reload"
+                f" && systemctl enable --quiet faults && install -d -o deploy {TO}"
+            )
+        self.write_inventory_of({})
+
+    def renew(self) -> None:
+        """Begin anew: hosts as from the factory, and a controller that remembers nothing."""
+        if self.proxies is not None:
+            self.mend()
+        for process in list(self._running):
+            self.kill_now(process)
+        for host in self.hosts_used:
+            host.plug_in()
+            host.reset()
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.set_up()
+
+    def write_inventory_of(self, keys: Mapping[str, dict[str, Any]], **top: Any) -> None:
+        """The inventory, with more keys for some targets."""
+        lines = [f"{host.name},{host.ip} {host.host_public_key}\n" for host in self.fleet.hosts.values()]
+        if self.proxies is not None:
+            near = [host for host in self.fleet.hosts.values() if not host.behind_jump]
+            lines += [f"[127.0.0.1]:{self.proxy(host.name).port} {host.host_public_key}\n" for host in near]
+        (self.folder / "known_hosts").write_text("".join(lines))
+        names = [*self.names, *([JUMP] if self._needs_jump else [])]
+        self.write_targets(
+            {name: dict(keys.get(name, {})) for name in names}, known_hosts=str(self.folder / "known_hosts"), **top
+        )
+
+    def _target(self, name: str, keys: dict[str, Any]) -> dict[str, Any]:
+        host = self.fleet.hosts[str(keys.get("on", name))]
+        found = super(Stand, self)._target(name, keys)
+        if self.proxies is not None and not host.behind_jump:
+            found |= {"host": "127.0.0.1", "port": self.proxy(host.name).port}
+        return found
+
+    @property
+    def _needs_jump(self) -> bool:
+        return any(self.fleet.hosts[name].behind_jump for name in self.names)
+
+    @property
+    def hosts_used(self) -> list[Host]:
+        return [self.fleet.hosts[name] for name in self.names]
+
+    def proxy(self, name: str) -> Proxy:
+        """The proxy on the way to a host: for one behind the jump host, the jump host's."""
+        assert self.proxies is not None
+        host = self.fleet.hosts[name]
+        host = self.fleet.hosts[JUMP] if host.behind_jump else host
+        return self.proxies.to(host.name, host.ip)
+
+    def mend(self) -> None:
+        """Let everybody through again."""
+        assert self.proxies is not None
+        self.proxies.mend()
+
+    def scope(self, host: Host, **more: Any) -> Scope:
+        return Scope(host, ROOT, TO, **more)
+
+    def new_release(self, number: int, *, kilobytes: int = 300, steps: str = STEPS) -> None:
+        """The next release of the plan: one big file that no predecessor had, and small ones that all have."""
+        self.release = f"{number}.0"
+        self.before = {host.name: current(self.scope(host)) for host in self.hosts_used}
+        chance = random.Random(number)
+        self.write_release(
+            {
+                "www/healthz": f"ok {self.release}\n",
+                "etc/app.conf": "target = ${{ target }}\nrelease = ${{ release }}\n",
+                "var/uploads/README": "uploads live here\n",
+                **{f"lib/part{n:02}.txt": f"part {n}\n" * (n + 1) for n in range(30)},
+                "lib/big.txt": "".join(f"{chance.getrandbits(320):080x}\n" for _ in range(kilobytes * 1000 // 81)),
+            }
+        )
+        self.write("release/bin/shop", "#!/bin/sh\necho shop\n", mode=0o755)
+        self.write_plan(steps, release=self.release, project="faults", max_failures="100%")
+
+    def watch(self, process: Command) -> Watched:
+        """Read a run to its end, noting what has passed through the proxies with each event."""
+        began = time.monotonic()
+        lines: list[str] = []
+        marks: list[tuple[str, dict[str, dict[Way, int]]]] = []
+        proxies = self.proxies.by_host if self.proxies is not None else {}
+        for line in process.stdout:
+            lines.append(line)
+            marks.append((line, {name: dict(proxy.passed) for name, proxy in proxies.items()}))
+        told = self.finish(process)
+        return Watched(Told(told.code, "".join(lines), told.stderr), marks, time.monotonic() - began)
+
+    def second(self) -> Stand:
+        """Another controller with the same files and records of its own."""
+        home = self.folder / "controller-2"
+        home.mkdir(exist_ok=True)
+        return Stand(
+            self.folder,
+            {},
+            {**self.env, "HOME": str(home)},
+            fleet=self.fleet,
+            names=self.names,
+            proxies=self.proxies,
+            release=self.release,
+            timeout_s=self.timeout_s,
+        )
+
+    def after(self, told: Told | None, *, once: bool = True, may_be_torn: bool = False) -> list[Violation]:
+        """All that must hold after a fault: what stands now, and that one more apply makes all of it well.
+
+        ``told``: the run that the fault struck, where it lived to its end. ``once``: the script was not lost with its
+        host, so that it ran once and nothing of its output is missing.
+        """
+        scopes = [self.scope(host, may_be_torn=may_be_torn) for host in self.hosts_used]
+        found = [violation for scope in scopes for violation in (*standing(scope), *self._in_between(scope))]
+        found += self._output(told, once) if told is not None else []
+        found += self.converges(once=once)
+        found += [violation for scope in scopes for violation in at_rest(scope)]
+        found += [violation for scope in scopes for violation in self._served(scope)]
+        found += [violation for scope in scopes for violation in self._ran(scope)] if once else []
+        found += self._announced(scopes)
+        return found
+
+    def converges(self, *, once: bool = True) -> list[Violation]:
+        """A second apply succeeds, after which there is nothing to do and no drift."""
+        told = self.apply()
+        if told.code != 0:
+            said = [f"{e['step']} on {e['target']}: {e['reason']}" for e in told.all("step_ended") if e["reason"]]
+            lost = [f"{e['target']}: {e['reason']}" for e in told.all("target_lost")]
+            return [Violation("all", "converges", f"exit {told.code}: {told.stderr[-600:]} {said} {lost}")]
+        found = self._output(told, once)
+        plan = self.plan()
+        if plan.code != 0 or set(plan.promised.values()) - {"unchanged"}:
+            found.append(Violation("all", "converges", f"still to do: {plan.promised or plan.stderr}"))
+        drift = self.octo("drift", "plan.yaml", "--json")
+        if drift.code != 0:
+            found.append(Violation("all", "drift", f"exit {drift.code}: {drift.stdout[-1500:]} {drift.stderr[-300:]}"))
+        return found
+
+    def _output(self, told: Told, once: bool) -> list[Violation]:
+        """Whoever says that the script succeeded has all that it printed, and nothing else."""
+        found = []
+        for name, outcome in told.outcome("count").items():
+            said, wanted = told.output("count", name), expected_output(self.release, name)
+            if outcome == "changed" and said != wanted:
+                found.append(Violation(name, "output", f"{len(said)} instead of {len(wanted)} characters"))
+            elif once and not wanted.startswith(said) and outcome != "changed":
+                found.append(Violation(name, "output", "what was read is not how the output begins"))
+        return found
+
+    def _in_between(self, scope: Scope) -> Iterator[Violation]:
+        """A host is at the old release or at the new one, never anywhere else."""
+        now, before = current(scope), self.before[scope.host.name]
+        if now != before and (now or "").partition("_")[0] != self.release:
+            yield scope.breach("current", f"is {now}, neither {before} nor {self.release}")
+
+    def _ran(self, scope: Scope) -> Iterator[Violation]:
+        """The script of this release ran once, from its beginning to its end."""
+        ran = scope.host.view.joinpath("home/deploy/ran")
+        lines = ran.read_text().splitlines() if ran.exists() else []
+        for what in (f"begin {self.release}", f"end {self.release}"):
+            if lines.count(what) != 1:
+                yield scope.breach("once", f"{what!r} stands {lines.count(what)} times in ~/ran")
+
+    def _served(self, scope: Scope) -> Iterator[Violation]:
+        """The release that the plan wants is current and served."""
+        if (now := current(scope)) is None or now.partition("_")[0] != self.release:
+            yield scope.breach("served", f"current is {now}, wanted is {self.release}")
+        said = scope.host.run(f"curl -fsS http://127.0.0.1:{PORT}/healthz", check=False).stdout.strip()
+        if said != f"ok {self.release}":
+            yield scope.breach("served", f"the service says {said!r}")
+
+    def _announced(self, scopes: list[Scope]) -> Iterator[Violation]:
+        """What a host's journal says of our runs stands in their records, and these can be read but for a last line."""
+        began: dict[str, set[tuple[str, str]]] = {}
+        for path in sorted(self.state.glob("runs/*/events.jsonl")):
+            lines = path.read_bytes().split(b"\n")
+            lines.pop()  # what a kill has cut short
+            mine = began.setdefault(path.parent.name, set())
+            for number, line in enumerate(lines, 1):
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    yield Violation("controller", "record", f"{path.parent.name}: line {number} cannot be read")
+                    continue
+                if event.get("event") == "step_began":
+                    mine.add((event["step"], event["target"]))
+        for scope in scopes:
+            for row in journal(scope):
+                run, step = str(row.get("run")), str(row.get("step") or "")
+                if step and run in began and (step, scope.host.name) not in began[run]:
+                    yield scope.breach("record", f"the journal knows {step} of {run}, the record does not")
+
+    def kill_now(self, process: Command) -> str:
+        """kill -9; what it had printed that nobody had read yet."""
+        process.kill()
+        stdout, _ = process.communicate(timeout=self.timeout_s)
+        self.forget(process)
+        return stdout
+
+
+def clear(host: Host) -> None:
+    """Nothing of ours on a host, as before the first test; it is reset where that cannot be done in order."""
+    with contextlib.suppress(Exception):
+        host.plug_in()
+        done = host.run(
+            "! systemctl --quiet is-active faults || systemctl stop faults;"
+            f"umount {TO} {ROOT} 2>/dev/null; rm -rf {TO} {ROOT} ~deploy/ran ~deploy/reloads ~deploy/settings.conf"
+            " /etc/systemd/system/faults.service; pgrep -u deploy -x 'sh|tail|dd|sleep'",
+            check=False,
+        )
+        if not done.stdout and not (host.folder / TO.lstrip("/")).exists():
+            return
+    host.reset()
+
+
+@contextlib.contextmanager
+def stand(fleet: Fleet, folder: Path, *names: str, proxied: bool = True, timeout_s: float = 120.0) -> Iterator[Stand]:
+    """A stand over these hosts, which are cleared before and after."""
+    made = Stand.on(fleet, folder)
+    made.names = names or made.names
+    made.proxies = Proxies() if proxied else None
+    made.timeout_s = timeout_s
+    try:
+        made.set_up()
+        yield made
+    finally:
+        for process in list(made._running):
+            made.kill_now(process)
+        if made.proxies is not None:
+            made.proxies.close()
+        for host in made.hosts_used:
+            clear(host)
