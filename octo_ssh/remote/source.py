@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
+from octo_ssh.model.wire import quoted
+
 _BEGIN = re.compile(r"([a-z_]+)\(\) \{")
 
 
@@ -17,8 +19,32 @@ def body(*names: str) -> str:
 
     The same text for every target: parameters travel as words, secrets as input.
     """
-    folder = files("octo_ssh.remote")
-    pieces = [piece for name in ("lib", *names) for piece in _pieces(folder.joinpath(f"{name}.sh").read_text("utf-8"))]
+    return _joined([piece for name in ("lib", *names) for piece in _read(name)])
+
+
+@cache
+def embedded(variable: str, *names: str) -> str:
+    """A line that gives a shell variable the text of these files as another program, for ``sh -c``: with the functions
+    of ``lib.sh`` that they call, but without its beginning. It says nothing of itself and has its own parameters.
+    """
+    functions = [piece for piece in _read("lib") if piece[0]]
+    text = _joined([*functions, *(piece for name in names for piece in _read(name))])
+    return f"{variable}=" + quoted(text).decode("utf-8")
+
+
+@cache
+def text_of(name: str) -> str:
+    """One file alone, without comments and indentation: text that goes into a script."""
+    lines = files("octo_ssh.remote").joinpath(f"{name}.sh").read_text("utf-8").splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
+
+
+def _read(name: str) -> list[tuple[str, str]]:
+    return list(_pieces(files("octo_ssh.remote").joinpath(f"{name}.sh").read_text("utf-8")))
+
+
+def _joined(pieces: list[tuple[str, str]]) -> str:
+    """The lines between functions, and those functions that are called."""
     functions = {name: text for name, text in pieces if name}
     wanted: set[str] = set()
     pending = [text for name, text in pieces if not name]
@@ -27,13 +53,6 @@ def body(*names: str) -> str:
         wanted |= called
         pending.extend(functions[name] for name in called)
     return "\n".join(text for name, text in pieces if not name or name in wanted)
-
-
-@cache
-def text_of(name: str) -> str:
-    """One file alone, without comments and indentation: text that goes into a script."""
-    lines = files("octo_ssh.remote").joinpath(f"{name}.sh").read_text("utf-8").splitlines()
-    return "\n".join(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
 
 
 def _pieces(source: str) -> Iterator[tuple[str, str]]:
