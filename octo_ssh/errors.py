@@ -16,6 +16,7 @@
         ├── TargetTimeout       a phase passed its deadline
         │   └── DeadlinePassed  a program did, and was ended
         └── RemoteError         a program on the target failed or answered nonsense
+            └── LeaseLost       the lock there is not ours any more: outcome unknown
 """
 
 from __future__ import annotations
@@ -163,3 +164,9 @@ class DeadlinePassed(TargetTimeout):
 
 class RemoteError(TargetError):
     """A program on the target failed, or its reply was not what it must be."""
+
+
+class LeaseLost(RemoteError):
+    """The lock on the target was freed or taken over: what comes of a step that ran there is not for us to know."""
+
+    exit_code = ExitCode.INCOMPLETE

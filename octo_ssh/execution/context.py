@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from octo_ssh.config.templates import TemplateProblem, evaluate_late, render_lat
 from octo_ssh.errors import FileErrors, Problem
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.model.events import Emit
+from octo_ssh.model.holder import holder_text
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.program import FileInput
@@ -35,16 +35,11 @@ class RunIdentity:
     environment: str | None
     user: str
     host: str
-    since: str
-    """ISO 8601, UTC."""
 
-    def holder(self) -> str:
-        """What a lease says of its holder."""
+    def holder(self, *, since: str) -> str:
+        """What a lease says of its holder, who took it then."""
         purpose = f"apply {self.project}" + (f" {self.release}" if self.release else "")
-        return json.dumps(
-            {"user": self.user, "host": self.host, "run": self.run, "purpose": purpose, "since": self.since},
-            separators=(",", ":"),
-        )
+        return holder_text(user=self.user, host=self.host, run=self.run, purpose=purpose, since=since)
 
 
 FileBytes = Secret | FileInput

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
-from octo_ssh.errors import ConnectionLost, HostKeyRefused, OctoError, TargetError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, HostKeyRefused, LeaseLost, OctoError, TargetError, TargetTimeout
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd
 from octo_ssh.execution.file import FilePlacement
@@ -114,8 +114,10 @@ class Engine:
         if hold is not None and hold.lost and hold.gone:
             return StepEnd(Outcome.SKIPPED, "this target was not locked")
         if hold is not None and hold.lost:
-            return StepEnd(Outcome.UNKNOWN, f"the lock on this target was lost: {hold.lost}")
+            return StepEnd(Outcome.UNKNOWN, hold.lost)
         try:
+            if hold is not None:
+                await hold.assure_after_sleep()
             for condition in planned.conditions:
                 if not await asyncio.to_thread(self.context.holds, condition, voice.target):
                     return await self._left_out(step, hold)
@@ -125,7 +127,7 @@ class Engine:
             return await self._on_target(step, hold, planned.work, voice)
         except HostKeyRefused as error:  # at a reconnect: SPEC section 5
             return StepEnd(Outcome.UNKNOWN, error.beside(voice.target))
-        except (ConnectionLost, TargetTimeout) as error:  # what came of it was not seen
+        except (ConnectionLost, TargetTimeout, LeaseLost) as error:  # what came of it was not seen
             return StepEnd(Outcome.UNKNOWN, voice.masked(error.beside(voice.target)), tail=voice.tail())
         except OctoError as error:
             return voice.failure(error)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
-from octo_ssh.errors import RemoteError, TargetError
+from octo_ssh.errors import LeaseLost, TargetError
 from octo_ssh.execution.context import RunContext
 from octo_ssh.execution.steady import ACTING_PATIENCE_S, SteadySession
+from octo_ssh.model.events import TargetWarned
+from octo_ssh.model.holder import holder_of
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.jobs import Hangup, JobKey, JobPlace, JobSeen, JobState
 from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
@@ -17,7 +20,7 @@ from octo_ssh.model.observed import Baseline, Lease, Observed
 from octo_ssh.model.program import Sudo
 from octo_ssh.planning.places import absolute
 from octo_ssh.remote import lock as lock_programs
-from octo_ssh.remote.observe import facts
+from octo_ssh.remote.holding import holding
 from octo_ssh.remote.record import record as record_program
 
 R = TypeVar("R")
@@ -48,6 +51,10 @@ class Hold:
     _left: list[JobSeen] = field(init=False)
     _head: str = field(init=False)
     _epoch: int = field(default=0, init=False)
+    _seen_s: float = field(default=0, init=False)
+    """When the lease was last seen to be ours."""
+    _doubted: str = field(default="", init=False)
+    """The sha256 of a line that may have come into the journal, or not; empty for none."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _renewal: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -72,6 +79,11 @@ class Hold:
     def folder(self, cwd: str | None) -> str | None:
         """The target itself knows where a relative one lies."""
         return cwd
+
+    @property
+    def epoch(self) -> int:
+        """Of the lease, while it is ours."""
+        return self._epoch
 
     def absolute(self, path: str) -> str:
         """A path of the plan as everybody on the target understands it: ``~`` is the login's home, whoever looks."""
@@ -104,18 +116,23 @@ class Hold:
         password = self.target.become.password
         return Sudo(user, None if password is None else await asyncio.to_thread(self.context.secrets.reveal, password))
 
-    async def acquire(self, *, line: Mapping[str, Any], baseline: Baseline) -> Lease | lock_programs.Moved | None:
-        """Take the lease and write down what was decided.
+    async def acquire(
+        self, *, line: Mapping[str, Any], baseline: Baseline, over: Lease | None = None
+    ) -> Lease | lock_programs.Moved | None:
+        """Take the lease, also ``over`` another that may be overtaken, and write down what was decided.
 
         None: it is ours. A Lease: somebody holds it. Moved: the journal went on since this target was observed.
         A cancellation waits for the answer: a lease that may be ours could not be given back otherwise.
         """
-        return await _to_its_end(self._acquire(line, baseline))
+        return await _to_its_end(self._acquire(line, baseline, over))
 
-    async def _acquire(self, line: Mapping[str, Any], baseline: Baseline) -> Lease | lock_programs.Moved | None:
+    async def _acquire(
+        self, line: Mapping[str, Any], baseline: Baseline, over: Lease | None
+    ) -> Lease | lock_programs.Moved | None:
         identity = self.context.identity
-        text = self._line(line)
-        self.lost = ""
+        lines = [] if over is None else [self._line({"what": "took over", "from": _described(over)})]
+        lines.append(self._line(line, head=line_sha256(lines[0]) if lines else self._head))
+        self.lost, asked_s = "", _awake_s()
         try:
             answer = await self.session.act(
                 lock_programs.acquire(
@@ -125,10 +142,11 @@ class Hold:
                     run=identity.run,
                     token=self.token,
                     ttl_s=TTL_S,
-                    who=identity.holder(),
+                    who=identity.holder(since=self.context.now()),
                     expect_head=self._head,
-                    lines=(text,),
+                    lines=lines,
                     baseline=baseline_text(baseline),
+                    over=over,
                 )
             )
         except TargetError as error:
@@ -140,7 +158,8 @@ class Hold:
             case lock_programs.Moved():
                 return answer
             case lock_programs.Acquired(epoch):
-                self._epoch, self.baseline, self._head = epoch, baseline, line_sha256(text)
+                self._epoch, self.baseline, self._head = epoch, baseline, line_sha256(lines[-1])
+                self._seen_s = asked_s
                 self.session.patience_s = ACTING_PATIENCE_S
                 self._renewal = asyncio.create_task(self._renew())
                 return None
@@ -155,9 +174,11 @@ class Hold:
 
     async def _record(self, line: Mapping[str, Any], change: Change | None) -> None:
         async with self._writing:
+            await self._settle()
             baseline = self.baseline if change is None else change(self.baseline)
             text = self._line(line)
             identity = self.context.identity
+            self._doubted = line_sha256(text)
             await self.session.act(
                 record_program(
                     self.root,
@@ -165,16 +186,33 @@ class Hold:
                     token=self.token,
                     project=identity.project,
                     environment=identity.environment,
+                    head=self._head,
                     lines=(text,),
                     baseline=baseline_text(baseline),
                 )
             )
-            self.baseline, self._head = baseline, line_sha256(text)
+            self.baseline, self._head, self._doubted = baseline, line_sha256(text), ""
+
+    async def assure(self) -> None:
+        """See that the lease is ours, and begin its time anew. Raises LeaseLost, which says who has it."""
+        program = lock_programs.renew(self.root, epoch=self._epoch, token=self.token, ttl_s=TTL_S)
+        asked_s = _awake_s()
+        try:
+            await self.session.act(program, timeout_s=RENEW_S)
+        except LeaseLost as error:
+            self.lost = error.beside(self.target.name)
+            raise
+        self._seen_s = asked_s
+
+    async def assure_after_sleep(self) -> None:
+        """``assure``, where that was not seen for so long that this process or its machine must have been suspended."""
+        if _awake_s() > self._seen_s + 2 * RENEW_S:
+            await self.assure()
 
     async def is_free(self) -> bool:
         """Nobody holds the lease, or that cannot be told now."""
         try:
-            return (await self.session.observe(facts(self.root))).lease is None
+            return (await self.session.observe(holding(self.root))).lease is None
         except TargetError:
             return True  # who takes the lease will hear what is wrong
 
@@ -196,9 +234,10 @@ class Hold:
             return
         identity = self.context.identity
         release = f" {identity.release}" if identity.release else ""
-        line = self._line({"what": "run ended", "outcome": outcome})
         try:
-            await self.session.act(
+            await self._settle()
+            line = self._line({"what": "run ended", "outcome": outcome})
+            unwritten = await self.session.act(
                 lock_programs.release(
                     self.root,
                     epoch=self._epoch,
@@ -206,6 +245,7 @@ class Hold:
                     run=identity.run,
                     project=identity.project,
                     environment=identity.environment,
+                    head=self._head,
                     lines=(line,),
                     baseline=None if baseline is None else baseline_text(baseline),
                     syslog=f"{identity.user}@{identity.host} applied {identity.project}{release}: {outcome}"
@@ -217,11 +257,20 @@ class Hold:
             self.lost = error.beside(self.target.name)
         else:
             self.baseline, self._head = baseline or self.baseline, line_sha256(line)
+            if unwritten:
+                self.context.emit(TargetWarned(self.name, f"the end of the run is not in its journal: {unwritten}"))
 
-    def _line(self, fields: Mapping[str, Any]) -> bytes:
+    async def _settle(self) -> None:
+        """Find out whether a line whose writing failed stands in the journal: the next one goes on from it then."""
+        if self._doubted:
+            head = (await self.session.observe(holding(self.root))).head
+            self._head = head if head == self._doubted else self._head
+            self._doubted = ""
+
+    def _line(self, fields: Mapping[str, Any], *, head: str | None = None) -> bytes:
         identity = self.context.identity
         return journal_line(
-            self._head,
+            self._head if head is None else head,
             {
                 "at": self.context.now(),
                 "by": {"user": identity.user, "host": identity.host, "login": self.observed.facts.user},
@@ -238,13 +287,22 @@ class Hold:
         while not self.lost:
             await asyncio.sleep(RENEW_S)
             try:
-                await self.session.act(
-                    lock_programs.renew(self.root, epoch=self._epoch, token=self.token, ttl_s=TTL_S), timeout_s=RENEW_S
-                )
-            except RemoteError as error:
-                self.lost = error.beside(self.target.name)
+                await self.assure()
+            except LeaseLost:
+                return
             except TargetError:
-                continue  # the step that runs will see the loss for itself
+                continue  # the step that runs will see the loss for itself; a full disk may have room again later
+
+
+def _described(lease: Lease) -> Mapping[str, str]:
+    """A holder, for the journal: as it described itself, in whatever form."""
+    holder = holder_of(lease)
+    return {"who": lease.who} if holder is None else asdict(holder)
+
+
+def _awake_s() -> float:
+    """Seconds of a clock that goes on while this machine is suspended."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, R]) -> R:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any
 
-from octo_ssh.errors import ConnectionLost, OctoError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, LeaseLost, OctoError, TargetTimeout
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import RunContext, StepEnd
+from octo_ssh.execution.fence import flip
 from octo_ssh.execution.hold import Change, Hold
 from octo_ssh.execution.outputs import Said, to_remember
 from octo_ssh.execution.probe import probe
@@ -28,7 +29,6 @@ from octo_ssh.model.plan import Step
 from octo_ssh.model.work import PackageWork, ScriptWork
 from octo_ssh.planning.doubts import recorded
 from octo_ssh.remote.prune import prune
-from octo_ssh.remote.switch import switch
 
 NAMED_REPAIRS = 100
 """Paths that a journal line names."""
@@ -100,7 +100,7 @@ class Deployment:
         await self._point_current_at(folder)
 
     async def _point_current_at(self, folder: str | None) -> None:
-        await self.hold.session.act(switch(self.work.to, folder), sudo=await self.hold.sudo(self.work.sudo_user))
+        await flip(self.hold, self.work, folder)
 
     def _activation(self, conventions: Mapping[str, ScriptWork]) -> dict[str, ScriptWork]:
         """What makes a release with these scripts take effect once it is current, in order."""
@@ -115,7 +115,7 @@ class Deployment:
         """How a part of the step went wrong; None when all went well. Raises ConnectionLost, TargetTimeout."""
         try:
             return await work
-        except (ConnectionLost, TargetTimeout):
+        except (ConnectionLost, TargetTimeout, LeaseLost):
             raise
         except OctoError as error:  # a secret that cannot be had, say: no release stays that was not activated
             return self.voice.failure(error)

@@ -54,6 +54,14 @@ class TargetLost:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetWarned:
+    """Something about a target that people should know; its outcome stays."""
+
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionReopening:
     """The connection to a target was lost, and is made again."""
 
@@ -288,6 +296,7 @@ Event = (
     | PackageReady
     | TargetConnected
     | TargetLost
+    | TargetWarned
     | ConnectionReopening
     | ConnectionReopened
     | PlanMade

@@ -62,7 +62,9 @@ class Lease:
     who: str
     """JSON: ``user``, ``host``, ``run``, ``purpose``, ``since``."""
     age_s: float | None = None
-    """Since the last renewal, on the target's clock; None after a reboot."""
+    """Since the last renewal, on the target's clock; None after a reboot, and where there is no such clock."""
+    link: str = ""
+    """All that the lease says, as it stands: another text means that somebody renewed it."""
 
     @property
     def is_live(self) -> bool:

@@ -42,7 +42,6 @@ async def apply(
         environment=loaded.environment,
         user=getpass.getuser(),
         host=socket.gethostname(),
-        since=began.isoformat(timespec="seconds"),
     )
     with RunRecord.create(
         surroundings.state, identity.run, project=identity.project, environment=identity.environment

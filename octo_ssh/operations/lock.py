@@ -10,8 +10,8 @@ from octo_ssh.model.reports import LockRow
 from octo_ssh.operations.fleet import MakeConnector
 from octo_ssh.operations.requests import FleetRequest
 from octo_ssh.operations.roster import call, outcome_of, visit
+from octo_ssh.remote.holding import holding
 from octo_ssh.remote.lock import free
-from octo_ssh.remote.observe import facts
 from octo_ssh.transport.session import Session
 
 _TIMEOUT_S = 60.0
@@ -32,11 +32,13 @@ async def locks(
     roster = call(request)
 
     async def one(target: Target, session: Session) -> LockRow:
-        if not release:
-            health = await session.observe(facts(target.root), timeout_s=_TIMEOUT_S)
-            return LockRow(target.name, Outcome.UNCHANGED, health.lease)
-        ended = await session.act(free(target.root), timeout_s=_TIMEOUT_S)
-        return LockRow(target.name, Outcome.UNCHANGED if ended is None else Outcome.CHANGED, ended, ended is not None)
+        seen = await session.observe(holding(target.root), timeout_s=_TIMEOUT_S)
+        if not release or seen.lease is None:
+            return LockRow(target.name, Outcome.UNCHANGED, seen.lease)
+        freed = await session.act(free(target.root, seen.lease), timeout_s=_TIMEOUT_S)
+        if freed is None:
+            return LockRow(target.name, Outcome.UNCHANGED, None)
+        return LockRow(target.name, Outcome.CHANGED, freed.lease, released=True)
 
     seen = await visit(roster, one, emit=emit, make_connector=make_connector)
     return tuple(_gone(name, row, acted=release) if isinstance(row, TargetError) else row for name, row in seen.items())

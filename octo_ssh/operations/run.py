@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from octo_ssh.config.masking import masked_text
-from octo_ssh.errors import ConnectionLost, ExitCode, Refused, TargetError, combine
+from octo_ssh.errors import ConnectionLost, ExitCode, LeaseLost, Refused, TargetError, combine
 from octo_ssh.execution.baseline import forgetting
 from octo_ssh.execution.context import RunContext, RunIdentity, StepEnd
 from octo_ssh.execution.coordinator import Coordinator
 from octo_ssh.execution.engine import Engine
+from octo_ssh.execution.fence import fence_all
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.execution.push import push_all
@@ -255,6 +256,7 @@ class Run:
             }
             failed, moved = await lock_all(self.holds, _due(plan), deadline=deadline, wait_s=wait_s)
             if not moved:
+                failed = {**failed, **await fence_all(self.holds, plan)}
                 for name, error in failed.items():
                     self._leave(name, error)
                 return plan
@@ -292,7 +294,7 @@ class Run:
 
     def _leave(self, target: str, error: TargetError) -> None:
         """The target leaves the run outside a step."""
-        outcome = Outcome.UNKNOWN if isinstance(error, ConnectionLost) else Outcome.FAILED
+        outcome = Outcome.UNKNOWN if isinstance(error, ConnectionLost | LeaseLost) else Outcome.FAILED
         self.holds[target].gone = True
         known = () if self.context is None else self.context.secrets.known()
         reason, hint = (masked_text(text, known) for text in (error.beside(target), error.hint))

@@ -41,6 +41,7 @@ from octo_ssh.model.events import (
     StepStarted,
     TargetConnected,
     TargetLost,
+    TargetWarned,
 )
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.output.outline import Outline
@@ -114,6 +115,8 @@ class Narrator:
                 self._say(f"  {event.outcome.value:<11}  {event.target}  {clean_line(event.reason)}", Tone.BAD)
                 for line in event.hint.splitlines():
                     self._say(f"      {line}", Tone.BAD)
+            case TargetWarned(target, text):
+                self._say(f"  warning      {target}  {clean_line(text)}", Tone.BAD)
             case ConnectionReopening(target, reason):
                 self._say(f"  connecting   {target}  again: {clean_line(reason)}", Tone.BAD)
             case ConnectionReopened(target, seconds):

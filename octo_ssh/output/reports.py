@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
+from octo_ssh.model.holder import holder_of
 from octo_ssh.model.observed import Facts, Lease
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.reports import Diagnosis, ExecResult, Finding, KeyChange, Level, LockRow, StatusReport, TargetStatus
@@ -145,12 +145,7 @@ def lock_lines(rows: Iterable[LockRow]) -> tuple[Line, ...]:
 
 def holder(lease: Lease) -> str:
     """Who holds a lease, as far as its text, which comes from the target, makes sense. Like runs read alike."""
-    try:
-        who = json.loads(lease.who)
-        told = f"{who['user']}@{who['host']} since {who['since']} for {who['purpose']}"
-        told += f" (run {who['run']})" if "run" in who else ""
-    except (ValueError, KeyError, TypeError, RecursionError):
-        told = lease.who
+    told = str(holder_of(lease) or lease.who)
     if lease.age_s is None:
         told += ", from before a reboot"
     elif lease.age_s > lease.ttl_s:

@@ -1,28 +1,47 @@
-# Take the lease, write down what was decided, make the work folder.
-# Words: root project environment run token ttl who head-expected input-bytes divider
+# Take the lease, write down what was decided, make the work folder. Where the lease is ours already, an earlier try of
+# this very program took it.
+# Words: root project environment run token ttl who head-expected over head-after input-bytes divider
+#   over: what the link of a lease says that is to be overtaken; empty for none
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 find_root "$1"
-take_two "$9" "${10}"
+take_two "${11}" "${12}"
 if [ ! -d "$o_root" ]; then
 	try "$o_root cannot be made" mkdir -p "$o_root"
 	find_root "$1"
 fi
 try "$o_root cannot be used" mkdir -p "$o_root/lock" "$o_root/work" "$o_root/store" "$o_root/state"
+take_turns
 
 o_try=0
 while :; do
 	read_lease
-	if [ -n "$o_lease" ]; then
+	case $o_lease in
+	"$5:"*)
+		o_mine=$o_epoch
+		break
+		;;
+	"$9") ;;
+	'')
+		# Whom we are to overtake gave it back: that is another state than was decided on.
+		mark moved
+		finish 0
+		;;
+	*)
 		tell_lease
 		finish 0
-	fi
+		;;
+	esac
 	clock
+	o_before=$o_epoch
 	o_mine=$((o_epoch + 1))
 	if o_said=$(ln -sn "$5:$6:$o_boot:$o_now:$7" "$o_root/lock/$o_mine" 2>&1); then
 		read_lease
-		[ "$o_epoch" -ne "$o_mine" ] || break
-		# Somebody went on while we looked: what we took was an epoch of the past.
+		if [ "$o_epoch" -eq "$o_mine" ]; then
+			[ -n "$9" ] || break
+			[ "$(lease_text "$o_before" 2>/dev/null)" != "$9" ] || break
+		fi
+		# Somebody went on while we looked: what we took was an epoch of the past, or its holder lives.
 		rm -f -- "$o_root/lock/$o_mine"
 	elif [ ! -L "$o_root/lock/$o_mine" ]; then
 		fail "the lock cannot be taken: $o_said"
@@ -34,18 +53,13 @@ done
 trap 'end_lease "$o_mine"' EXIT
 sweep_leases "$o_mine"
 
-o_head=
-if [ -s "$o_root/journal.jsonl" ]; then
-	# Not through a variable: what a power cut left may hold NUL bytes.
-	o_head=$(tail -n 1 "$o_root/journal.jsonl" | tr -d '\n' | sha256sum) || fail 'sha256sum failed'
-	o_head=${o_head%% *}
-fi
-if [ "$o_head" != "$8" ]; then
+read_head
+if [ "$o_head" != "$8" ] && ! is_written "${10}"; then
 	end_lease "$o_mine"
 	mark moved
 	finish 0
 fi
-write_memory "$2" "$3"
+write_memory "$2" "$3" || fail "$o_wrong"
 try 'the work folder cannot be made' mkdir -p "$o_root/work/$4"
 trap - EXIT
 mark acquired

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from octo_ssh.model.memory import line_sha256
 from octo_ssh.model.observed import Lease
 from octo_ssh.model.program import Acting, Reply
 from octo_ssh.remote import replies, words
@@ -31,7 +32,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The journal went on since the target was observed. The lease was given back at once."""
+    """The journal went on since the target was observed, or whom we were to overtake gave the lease back. Nobody holds
+    it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A lease that was ended."""
+
+    lease: Lease
+    unwritten: str = ""
+    """Why the journal does not tell of it; empty when it does."""
 
 
 def acquire(
@@ -44,13 +56,14 @@ def acquire(
     ttl_s: int,
     who: str,
     expect_head: str,
-    lines: Iterable[bytes],
+    lines: Sequence[bytes],
     baseline: bytes | None,
+    over: Lease | None = None,
 ) -> Acting[Acquired | Held | Moved]:
     """Take the lease, write journal lines and baseline, make the run's work folder. Makes ``root`` where it is missing.
 
-    ``expect_head``: the journal's head as it was observed. A lease that has run out is still held: whoever knows its
-    holder to be gone frees it.
+    ``expect_head``: the journal's head as it was observed. ``over``: a lease that may be overtaken
+    (``planning.leases``), exactly as it was seen; when its holder has renewed it meanwhile, it is held.
     """
     content, size, divider = memory(lines, baseline)
     return Acting(
@@ -65,21 +78,25 @@ def acquire(
             str(ttl_s),
             _encoded(who),
             expect_head,
+            "" if over is None else over.link,
+            last_sha256(lines),
             str(size),
             divider,
         ),
         parse=_acquired,
         input=(content,),
+        repeatable=True,
     )
 
 
 def renew(root: str, *, epoch: int, token: str, ttl_s: int) -> Acting[None]:
-    """Begin the lease's time anew. Its reply is a RemoteError when the lease is no longer ours."""
+    """Begin the lease's time anew. Its reply is a LeaseLost when the lease is no longer ours."""
     return Acting(
         name="renewing the lock",
         body=body("lease", "renew"),
         words=(root, str(epoch), lease_token(token), str(ttl_s)),
         parse=replies.done,
+        repeatable=True,
     )
 
 
@@ -91,13 +108,15 @@ def release(
     run: str,
     project: str,
     environment: str | None,
-    lines: Iterable[bytes] = (),
+    head: str = "",
+    lines: Sequence[bytes] = (),
     baseline: bytes | None = None,
     syslog: str = "",
-) -> Acting[None]:
-    """Write the last lines, remove the run's work folder, give the lease back, tell the target's syslog.
+) -> Acting[str]:
+    """Remove the run's work folder, write the last lines, give the lease back, tell the target's syslog.
 
-    Its reply is a RemoteError, and nothing is written, when the lease is no longer ours.
+    ``head``: of the journal before these lines. Its answer is why they could not be written, empty when they were; the
+    lease is given back in any case. Its reply is a LeaseLost, and nothing is written, when the lease is no longer ours.
     """
     content, size, divider = memory(lines, baseline)
     return Acting(
@@ -111,17 +130,36 @@ def release(
             words.name(project),
             words.environment_name(environment),
             "".join(char if char.isprintable() else " " for char in syslog)[:900],
+            head,
+            last_sha256(lines),
             str(size),
             divider,
         ),
-        parse=replies.done,
+        parse=_unwritten,
         input=(content,),
+        repeatable=True,
     )
 
 
-def free(root: str) -> Acting[Lease | None]:
-    """End the lease, whoever holds it. Its answer is the lease that was ended, None when there was none."""
-    return Acting(name="freeing the lock", body=body("lease", "free"), words=(root,), parse=_freed)
+def free(root: str, lease: Lease, *, head: str = "", lines: Sequence[bytes] = ()) -> Acting[Freed | None]:
+    """End this lease, whoever holds it, with journal lines after ``head``.
+
+    Its answer is None when that lease was over already: nothing is written then.
+    """
+    content, size, divider = memory(lines, None)
+    return Acting(
+        name="freeing the lock",
+        body=body("lease", "memory", "free"),
+        words=(root, str(lease.epoch), lease.token, head, last_sha256(lines), str(size), divider),
+        parse=_freed,
+        input=(content,),
+        repeatable=True,
+    )
+
+
+def last_sha256(lines: Sequence[bytes]) -> str:
+    """By this a program sees that its lines are in the journal already. Empty for none."""
+    return line_sha256(lines[-1].removesuffix(b"\n")) if lines else ""
 
 
 def memory(lines: Iterable[bytes], baseline: bytes | None) -> tuple[bytes, int, str]:
@@ -147,8 +185,14 @@ def _acquired(reply: Reply) -> Acquired | Held | Moved:
     return Held(lease)
 
 
-def _freed(reply: Reply) -> Lease | None:
-    return replies.lease(replies.checked(reply).section("lease"))[1]
+def _unwritten(reply: Reply) -> str:
+    return replies.shown(replies.optional(replies.checked(reply), "unwritten") or b"")
+
+
+def _freed(reply: Reply) -> Freed | None:
+    unwritten = _unwritten(reply)
+    _, lease = replies.lease(reply.section("lease"))
+    return None if lease is None else Freed(lease, unwritten)
 
 
 def lease_token(token: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from octo_ssh.model.program import Acting
 from octo_ssh.remote import replies, words
-from octo_ssh.remote.lock import lease_token, memory
+from octo_ssh.remote.lock import last_sha256, lease_token, memory
 from octo_ssh.remote.source import body
 
 
@@ -17,12 +17,15 @@ def record(
     token: str,
     project: str,
     environment: str | None,
-    lines: Iterable[bytes],
+    head: str,
+    lines: Sequence[bytes],
     baseline: bytes | None,
 ) -> Acting[None]:
-    """Append journal lines, then replace the baseline where one is given. Both are on disk when it returns.
+    """Append journal lines after ``head``, then replace the baseline where one is given. Both are on disk when it
+    returns.
 
-    Its reply is a RemoteError, and nothing is written, when the lease is no longer ours.
+    Its reply is a LeaseLost, and nothing is written, when the lease is no longer ours; a RemoteError when the journal
+    ends with another line.
     """
     content, size, divider = memory(lines, baseline)
     return Acting(
@@ -34,9 +37,12 @@ def record(
             lease_token(token),
             words.name(project),
             words.environment_name(environment),
+            head,
+            last_sha256(lines),
             str(size),
             divider,
         ),
         parse=replies.done,
         input=(content,),
+        repeatable=True,
     )

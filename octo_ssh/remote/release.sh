@@ -1,12 +1,25 @@
-# Give the lease back, with the last lines. Words: root epoch token run project environment syslog input-bytes divider
+# Give the lease back, with the last lines; also where they cannot be written: then the section `unwritten` says why.
+# Words: root epoch token run project environment syslog head-before head-after input-bytes divider
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 find_root "$1"
-take_two "$8" "$9"
+take_two "${10}" "${11}"
+take_turns
+read_lease
+if [ "$o_epoch" = "$2" ] && [ -L "$o_root/lock/$2.x" ]; then
+	# An earlier try of this very program came to its end.
+	case $(lease_text "$2" 2>/dev/null) in
+	"$3:"*) finish 0 ;;
+	esac
+fi
 check_lease "$2" "$3"
-write_memory "$5" "$6"
-# Under the lease nobody else uses the store: what was sent is in its release, or will be sent again.
+# Under the lease nobody else uses the store: what was sent is in its release, or will be sent again. First of all, for
+# the lines need room.
 rm -rf -- "$o_root/work/$4" "$o_root/store"
+{ follows "$8" "$9" && write_memory "$5" "$6"; } || {
+	mark unwritten
+	printf %s "$o_wrong"
+}
 end_lease "$2"
 [ -z "$7" ] || logger -t octo-ssh -- "$7" </dev/null >/dev/null 2>&1
 finish 0

@@ -4,8 +4,9 @@ find_root "$1"
 check_lease "$2" "$3"
 clock
 o_who=${o_lease#*:*:*:*:}
-rm -f -- "$o_root/lock/$2.r"
-try 'the lock cannot be renewed' ln -sn "$3:$4:$o_boot:$o_now:$o_who" "$o_root/lock/$2.r"
-try 'the lock cannot be renewed' mv -fT "$o_root/lock/$2.r" "$o_root/lock/$2"
+o_link=$o_root/lock/$2
+rm -f -- "$o_link.n.$$"
+try 'the lock cannot be renewed' ln -sn "$3:$4:$o_boot:$o_now:$o_who" "$o_link.n.$$"
+try 'the lock cannot be renewed' mv -fT "$o_link.n.$$" "$o_link.r"
 check_lease "$2" "$3"
 finish 0

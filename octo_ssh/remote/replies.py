@@ -6,7 +6,8 @@ import os
 import zlib
 from collections.abc import Iterator
 
-from octo_ssh.errors import RemoteError
+from octo_ssh.errors import LeaseLost, RemoteError
+from octo_ssh.model.holder import holder_of
 from octo_ssh.model.observed import Disk, Lease
 from octo_ssh.model.program import Reply
 
@@ -16,8 +17,12 @@ _WHO_BYTES = 1000
 
 
 def checked(reply: Reply) -> Reply:
-    """The reply of a program that did its work. Raises RemoteError with the target's own sentence where it did not."""
+    """The reply of a program that did its work. Raises RemoteError with the target's own sentence where it did not, and
+    LeaseLost where that was for a lease that is not ours any more.
+    """
     if reply.status != 0:
+        if (lost := optional(reply, "lost")) is not None:
+            raise _lost(lost)
         told = optional(reply, "problem")
         raise RemoteError(shown(told) if told else f"the program failed with status {reply.status}")
     return reply
@@ -103,15 +108,24 @@ def disk(words: str) -> Disk | None:
 
 
 def lease(content: bytes) -> tuple[int, Lease | None]:
-    """The highest epoch, and the lease where it is held. Raises ValueError."""
-    epoch, link, boot_id, now = fields(content, 4)
+    """The highest epoch, and the lease where it is held. Raises ValueError.
+
+    A link that is not in our form is a lease all the same: of somebody who is not known, and cannot be seen to expire.
+    """
+    number, link, boot_id, now = fields(content, 4)
+    epoch = _natural(number)
     if not link:
-        return _natural(epoch), None
-    token, ttl, held_boot, stamp, who = link.split(":", 4)
-    stamp_s = _seconds(stamp)
-    same_boot = held_boot == boot_id
-    age_s = max(0.0, _seconds(now) - stamp_s) if same_boot else None
-    return _natural(epoch), Lease(_natural(epoch), token, _natural(ttl), held_boot, stamp_s, _who(who), age_s)
+        return epoch, None
+    token, _, rest = link.partition(":")
+    try:
+        ttl, held_boot, stamp, who = rest.split(":", 3)
+        ttl_s, stamp_s = _natural(ttl), _seconds(stamp)
+    except ValueError:
+        return epoch, Lease(epoch, token, 0, "", 0.0, link[:_WHO_BYTES], link=link)
+    age_s = _seconds(now) - stamp_s if held_boot and held_boot == boot_id else None
+    if age_s is not None and age_s < 0:
+        age_s = None  # no clock that only goes forward: it tells nothing
+    return epoch, Lease(epoch, token, ttl_s, held_boot, stamp_s, _who(who), age_s, link)
 
 
 def _who(encoded: str) -> str:
@@ -120,6 +134,19 @@ def _who(encoded: str) -> str:
         return bytes.fromhex(encoded.replace("/", "")).decode("utf-8", "replace")[:_WHO_BYTES]
     except ValueError:
         return encoded[:_WHO_BYTES]
+
+
+def _lost(content: bytes) -> LeaseLost:
+    """The section ``lost``: who has the lease now, or had it last."""
+    try:
+        _, now = lease(content)
+    except ValueError:
+        now = None
+    if now is None:
+        return LeaseLost("the lock was released by somebody else: octo-ssh lock --release")
+    holder = holder_of(now)
+    who = shown(str(holder or now.who).replace(" since ", " at ", 1).encode("utf-8", "replace"))
+    return LeaseLost(f"the lock was taken over by {who}")
 
 
 def _natural(word: str) -> int:

@@ -92,7 +92,7 @@ async def stand(folder: Path, *, environ: dict[str, str] | None = None) -> Stand
         return
 
     context = RunContext(
-        identity=RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box", "2026-01-01"),
+        identity=RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box"),
         emit=events.append,
         on_disk=on_disk,
         now=lambda: "2026-01-01T00:00:00+00:00",

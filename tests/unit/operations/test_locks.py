@@ -23,7 +23,7 @@ from octo_ssh.operations import locks
 from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.output.reports import holder
 from octo_ssh.packages.bundle import Bundles
-from octo_ssh.remote.lock import Acquired, acquire, free, release
+from octo_ssh.remote.lock import Acquired, acquire, release
 from octo_ssh.remote.observe import observe
 from tests.unit.operations.fleets import LocalFleet
 
@@ -41,7 +41,7 @@ async def never(*_: object) -> Any:
 
 async def take(fleet: LocalFleet, name: str) -> Hold:
     """A target as a run holds it before it is locked."""
-    identity = RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box", "2026-01-01")
+    identity = RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box")
     context = RunContext(
         identity=identity,
         emit=fleet.events.append,
@@ -130,7 +130,7 @@ async def test_a_cancelled_locking_leaves_no_lease(fleet: LocalFleet) -> None:
         await locking
     await release_all([hold], lambda _: "skipped")
     assert [line["what"] for line in journal(fleet, "web-1")] == ["decided", "run ended"], "it was taken meanwhile"
-    assert await hold.session.act(free("~/.octo-ssh")) is None
+    assert await hold.is_free()
 
 
 async def test_a_cancelled_record_is_whole_and_the_chain_goes_on(fleet: LocalFleet) -> None:

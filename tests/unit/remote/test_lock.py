@@ -12,6 +12,7 @@ import pytest
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
 from octo_ssh.model.observed import Baseline, Done, Lease, Observed, PackageBaseline
+from octo_ssh.remote.holding import holding
 from octo_ssh.remote.lock import Acquired, Held, Moved, acquire, free, release, renew
 from octo_ssh.remote.observe import observe
 from octo_ssh.remote.record import record
@@ -20,6 +21,7 @@ from .conftest import Machine
 
 WHO = json.dumps({"user": "jörg", "host": "laptop", "run": "run-1", "purpose": "apply shop " + "1.4.2-" * 30})
 LINE = journal_line("", {"what": "decided", "text": 'it\'s a "line" with ü and \\'})
+LOST = "the lock was (released by somebody else|taken over by)"
 BASELINE = Baseline(release="1.0", packages={"shop": PackageBaseline("/srv/the shop", "1.0", "0" * 64, "f", ("0.9",))})
 
 
@@ -47,10 +49,30 @@ async def take(
     )
 
 
-async def give_back(machine: Machine, epoch: int, token: str = "t1", lines: tuple[bytes, ...] = ()) -> None:
-    await machine.session.act(
-        release("~/.octo-ssh", epoch=epoch, token=token, run="run-1", project="shop", environment=None, lines=lines)
+async def give_back(
+    machine: Machine, epoch: int, token: str = "t1", lines: tuple[bytes, ...] = (), *, head: str = line_sha256(LINE)
+) -> str:
+    return await machine.session.act(
+        release(
+            "~/.octo-ssh",
+            epoch=epoch,
+            token=token,
+            run="run-1",
+            project="shop",
+            environment=None,
+            head=head,
+            lines=lines,
+        )
     )
+
+
+async def free_it(machine: Machine) -> Lease | None:
+    """End the lease that there is."""
+    seen = await machine.session.observe(holding("~/.octo-ssh"))
+    if seen.lease is None:
+        return None
+    freed = await machine.session.act(free("~/.octo-ssh", seen.lease))
+    return None if freed is None else freed.lease
 
 
 async def look(machine: Machine) -> Observed:
@@ -114,15 +136,15 @@ async def test_only_the_holder_renews_and_releases(machine: Machine) -> None:
     seen = await look(machine)
     assert seen.lease is not None
     assert (seen.lease.ttl_s, seen.lease.who) == (120, WHO)
-    with pytest.raises(RemoteError, match="the lock was lost"):
+    with pytest.raises(RemoteError, match=LOST):
         await machine.session.act(renew("~/.octo-ssh", epoch=1, token="other", ttl_s=120))
-    with pytest.raises(RemoteError, match="the lock was lost"):
+    with pytest.raises(RemoteError, match=LOST):
         await give_back(machine, 1, "other")
-    freed = await machine.session.act(free("~/.octo-ssh"))
+    freed = await free_it(machine)
     assert isinstance(freed, Lease)
     assert freed.token == "t1"
-    assert await machine.session.act(free("~/.octo-ssh")) is None
-    with pytest.raises(RemoteError, match="the lock was lost"):
+    assert await free_it(machine) is None
+    with pytest.raises(RemoteError, match=LOST):
         await machine.session.act(renew("~/.octo-ssh", epoch=1, token="t1", ttl_s=120))
 
 
@@ -133,13 +155,13 @@ async def test_of_two_that_race_exactly_one_holds(machine: Machine) -> None:
         assert len(won) == 1, f"round {round_}: {answers}"
         held = [answer for answer in answers if isinstance(answer, Held)]
         assert [answer.lease.epoch for answer in held] == [won[0].epoch]
-        await machine.session.act(free("~/.octo-ssh"))
+        await free_it(machine)
 
 
 async def test_a_stale_taker_of_an_old_epoch_gives_way(machine: Machine) -> None:
     await take(machine)
     (machine.root / "lock/7").symlink_to("x:90::1.0:")
-    with pytest.raises(RemoteError, match="the lock was lost"):
+    with pytest.raises(RemoteError, match=LOST):
         await machine.session.act(renew("~/.octo-ssh", epoch=1, token="t1", ttl_s=90))
     assert isinstance(await take(machine, "t2", head=line_sha256(LINE)), Held)
 
@@ -155,6 +177,7 @@ async def test_records_are_appended_and_replace_the_baseline(machine: Machine) -
             token="t1",
             project="shop",
             environment=None,
+            head=line_sha256(LINE),
             lines=(second,),
             baseline=baseline_text(later),
         )
@@ -166,10 +189,19 @@ async def test_records_are_appended_and_replace_the_baseline(machine: Machine) -
 
 async def test_a_run_that_lost_its_lease_writes_nothing_any_more(machine: Machine) -> None:
     await take(machine)
-    await machine.session.act(free("~/.octo-ssh"))
+    await free_it(machine)
     assert await take(machine, "t2", head=line_sha256(LINE), lines=()) == Acquired(2)
-    late = record("~/.octo-ssh", epoch=1, token="t1", project="shop", environment=None, lines=(LINE,), baseline=b"{}")
-    with pytest.raises(RemoteError, match="the lock was lost"):
+    late = record(
+        "~/.octo-ssh",
+        epoch=1,
+        token="t1",
+        project="shop",
+        environment=None,
+        head=line_sha256(LINE),
+        lines=(LINE,),
+        baseline=b"{}",
+    )
+    with pytest.raises(RemoteError, match=LOST):
         await machine.session.act(late)
     assert (machine.root / "journal.jsonl").read_bytes() == LINE + b"\n"
     assert (await look(machine)).baseline == BASELINE
