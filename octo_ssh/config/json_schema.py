@@ -28,7 +28,8 @@ from octo_ssh.config.plan_part_shapes import (
     RollingShape,
 )
 from octo_ssh.config.plan_shapes import DriftShape, ExpectedShape, PackageShape, PlanShape
-from octo_ssh.config.schema import DURATION_SCHEMA, WORDS, NotBuilt, Shape, see
+from octo_ssh.config.schema import DURATION_SCHEMA, SIZE_SCHEMA, WORDS, NotBuilt, Shape, see
+from octo_ssh.config.sizes import size_text
 from octo_ssh.model.plan import Budget
 
 Schema = dict[str, Any]
@@ -270,6 +271,8 @@ def _as_written(value: Any, schema: Schema) -> Any:
         case float() if schema.get(WORDS) == DURATION_SCHEMA[WORDS]:
             unit, size = next((unit, size) for unit, size in _UNITS if value % size == 0)
             return f"{value / size:g}{unit}"
+        case int() if schema.get(WORDS) == SIZE_SCHEMA[WORDS]:
+            return size_text(value)
         case float():
             return int(value) if value.is_integer() else value
         case str() | bool() | int():

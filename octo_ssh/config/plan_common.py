@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from octo_ssh.config.document import Mapping, Node, Scalar
 from octo_ssh.config.plan_kinds import NOUNS
 from octo_ssh.config.plan_part_shapes import BecomeStepShape, RetryShape
-from octo_ssh.config.plan_step_shapes import ActingShape, ApproveShape, StepShape, WorkShape
+from octo_ssh.config.plan_step_shapes import ActingShape, ApproveShape, ScriptedShape, StepShape, WorkShape
 from octo_ssh.config.plan_words import is_user
 from octo_ssh.config.problems import Problems, nearest, quoted_list
 from octo_ssh.config.schema import validate
+from octo_ssh.config.sizes import size_text
 from octo_ssh.config.values import BadValue, check_variable_name, not_built, read_expr, read_variables
 from octo_ssh.model.plan import CONTROLLER, BecomeAs, GroupStep, OnFailure, Retry, Step, Text, When
 from octo_ssh.model.values import Expr, Template
@@ -25,6 +26,7 @@ from octo_ssh.model.values import Expr, Template
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ONLY_ON_TARGETS = ("become", "once", "allow_empty", "unless", "rerun", "reboots", "max_parallel")
 """Keys without a meaning on the controller."""
+MIN_OUTPUT_LIMIT_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def common_step(shape: StepShape, step_id: str, kind: str, inherited: Inherited,
             retry=_retry(shape.retry, problems) if shape.retry else Retry(),
             starts_with_previous=shape.start is not None,
         )
+    if isinstance(shape, ScriptedShape):
+        step = replace(step, output_limit_bytes=_output_limit_bytes(shape, problems))
     return step
 
 
@@ -169,6 +173,12 @@ def _timeout_s(shape: ActingShape, problems: Problems) -> float:
     if shape.timeout <= 0:
         problems.add(shape.at("timeout"), "'timeout' must be longer than nothing")
     return shape.timeout
+
+
+def _output_limit_bytes(shape: ScriptedShape, problems: Problems) -> int:
+    if shape.output_limit < MIN_OUTPUT_LIMIT_BYTES:
+        problems.add(shape.at("output_limit"), f"'output_limit' must be at least {size_text(MIN_OUTPUT_LIMIT_BYTES)}")
+    return shape.output_limit
 
 
 def _retry(shape: RetryShape, problems: Problems) -> Retry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from octo_ssh.config.document import Mapping
 from octo_ssh.config.plan_step_shapes import (
-    ActingShape,
     AnyStepShape,
     ApproveShape,
     CheckShape,
@@ -12,6 +11,7 @@ from octo_ssh.config.plan_step_shapes import (
     GroupShape,
     PackageStepShape,
     RunShape,
+    ScriptedShape,
     ServiceShape,
     StepShape,
 )
@@ -76,7 +76,7 @@ def only_own_keys(node: Mapping, kind: str, problems: Problems) -> Mapping:
 
 def _of_another_kind(key: str, kind: str) -> str:
     owners = list(dict.fromkeys(NOUNS[name] for name, keys in _KEYS.items() if key in keys))
-    if kind == "steps" and key in _keys(ActingShape):
+    if kind == "steps" and key in _keys(ScriptedShape):
         return f"'{key}' belongs to the steps inside, not to the group: move it"
     if len(owners) > 1:
         return f"{NOUNS[kind]} has no '{key}': remove it"

@@ -20,6 +20,7 @@ from octo_ssh.config.plan_part_shapes import (
 )
 from octo_ssh.config.plan_shapes import StepsNode, Word
 from octo_ssh.config.schema import (
+    Bytes,
     Flag,
     Items,
     OneOrMany,
@@ -31,6 +32,7 @@ from octo_ssh.config.schema import (
     VariablesNode,
     WholeNumber,
 )
+from octo_ssh.model.plan import OUTPUT_LIMIT_BYTES
 
 
 class StepShape(Shape):
@@ -139,7 +141,18 @@ class ActingShape(WorkShape):
     )
 
 
-class RunShape(ActingShape):
+class ScriptedShape(ActingShape):
+    """Keys of every step that may run scripts: of run, package, file and check steps."""
+
+    output_limit: Bytes = Field(
+        OUTPUT_LIMIT_BYTES,
+        description="How much of what a script prints is kept. It goes on beyond that; the rest is counted and dropped"
+        " on the target.",
+        examples=["1GiB"],
+    )
+
+
+class RunShape(ScriptedShape):
     """A step that runs a script: one of ``run`` and ``script``."""
 
     one_of = ("run", "script")
@@ -173,13 +186,13 @@ class RunShape(ActingShape):
     )
 
 
-class CheckShape(ActingShape):
+class CheckShape(ScriptedShape):
     """A step that waits until something is true."""
 
     check: ProbeShape = Field(description="What must come true.", examples=[{"command": "systemctl is-active shop"}])
 
 
-class PackageStepShape(ActingShape):
+class PackageStepShape(ScriptedShape):
     """A step that switches targets to the release of a package."""
 
     package: Str = Field(description="The package's name.", examples=["shop"])
@@ -219,7 +232,7 @@ class PackageStepShape(ActingShape):
     )
 
 
-class FileShape(ActingShape):
+class FileShape(ScriptedShape):
     """A step that makes a file as it should be: one of ``content``, ``template``, ``source`` and ``absent``."""
 
     one_of = ("content", "template", "source", "absent")

@@ -34,6 +34,7 @@ from octo_ssh.config.plan_step_shapes import (
     GroupShape,
     PackageStepShape,
     RunShape,
+    ScriptedShape,
     ServiceShape,
     StepShape,
     WorkShape,
@@ -55,6 +56,7 @@ SHAPES: dict[type[Shape], str] = {
     StepShape: "Keys of every step",
     WorkShape: "Keys of every step but approve",
     ActingShape: "Keys of every step but approve and groups",
+    ScriptedShape: "Keys of run, package, file and check steps",
     PackageStepShape: "Package steps",
     RunShape: "Run steps",
     FileShape: "File steps",
@@ -83,9 +85,10 @@ For editors, `octo-ssh schema inventory` and `octo-ssh schema plan` print the sa
 and put `# yaml-language-server: $schema=plan.schema.json` at the top of the plan.
 
 **Types.** *text* is a string that is not empty and is never a template. *text or template* may hold `${{ … }}`. *shell*
-is never a template: its variables are in the environment. A *duration* has a unit: `500ms`, `30s`, `10m`, `2h`, `1d`. A
-*number or share* of targets is `3` or `25%`. A key without a default is left out where nothing needs to be said; a
-**bold** key must be there. Paths are relative to the file in which they stand.
+is never a template: its variables are in the environment. A *duration* has a unit: `500ms`, `30s`, `10m`, `2h`, `1d`,
+and a *size* has one: `512KiB`, `64MiB`, `1GiB`. A *number or share* of targets is `3` or `25%`. A key without a default
+is left out where nothing needs to be said; a **bold** key must be there. Paths are relative to the file in which they
+stand.
 """
 _VALUES = """\
 ## Values

@@ -40,6 +40,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from octo_ssh.config import values
 from octo_ssh.config.document import Mapping, Node, Scalar, Sequence, plain
 from octo_ssh.config.problems import Problems, nearest, quoted_list
+from octo_ssh.config.sizes import SIZE_PATTERN, size_bytes
 from octo_ssh.errors import Position
 from octo_ssh.model.plan import Budget
 from octo_ssh.model.values import Template
@@ -104,6 +105,7 @@ def see(name: str) -> dict[str, Any]:
 
 _PLAIN = {"type": "string", "minLength": 1, "not": {"pattern": r"\$\{\{"}}
 DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", WORDS: "duration"}
+SIZE_SCHEMA = {"type": "string", "pattern": f"^{SIZE_PATTERN}$", WORDS: "size"}
 _BUDGET_SCHEMA = {
     "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]+)?%$"}],
     WORDS: "number or share",
@@ -130,6 +132,8 @@ Text = Annotated[
 """Text that may be a template."""
 Seconds = Annotated[float, PlainValidator(leaf(values.duration_s)), WithJsonSchema(DURATION_SCHEMA)]
 """A duration with its unit, as seconds."""
+Bytes = Annotated[int, PlainValidator(leaf(size_bytes)), WithJsonSchema(SIZE_SCHEMA)]
+"""A size with its unit, as bytes."""
 TargetBudget = Annotated[Budget, PlainValidator(leaf(values.budget)), WithJsonSchema(_BUDGET_SCHEMA)]
 """A number of targets or a share of them."""
 Raw = Annotated[Scalar | Sequence | Mapping, PlainValidator(lambda node: node), WithJsonSchema({})]

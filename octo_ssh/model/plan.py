@@ -14,6 +14,8 @@ Text = str | Template
 
 CONTROLLER = "controller"
 """In ``on``: the step runs on the controller. No target may have the name."""
+OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
+"""Where the plan does not say ``output_limit``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +340,8 @@ class Step:
     secrets: tuple[str, ...] = ()
     cwd: Text | None = None
     timeout_s: float = 1800.0
+    output_limit_bytes: int = OUTPUT_LIMIT_BYTES
+    """Of each of its scripts."""
     retry: Retry = Retry()
     max_parallel: int | None = None
     on_controller: bool = False

@@ -9,7 +9,7 @@ from typing import Any
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import FileSeen, Owed, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.model.plan import PackageScript, ServiceState, Step
+from octo_ssh.model.plan import OUTPUT_LIMIT_BYTES, PackageScript, ServiceState, Step
 from octo_ssh.model.values import SecretRef, Template
 
 
@@ -27,10 +27,6 @@ class LateText:
 ScriptValue = str | SecretRef | LateText
 LateWord = str | LateText
 """Text that may use outputs, and never a secret."""
-
-
-OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
-"""Where the plan does not say ``output_limit``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,7 @@ def script(
         release_dirs=folders.by_package,
         sudo_user=scene.sudo_user(step, place),
         timeout_s=step.timeout_s,
+        output_limit_bytes=step.output_limit_bytes,
         digest=remembered_by,
         reads=steps_read(plan, told),
     )

@@ -292,7 +292,8 @@ def test_every_other_key_of_a_step_is_read() -> None:
         HEADER
         + "max_failures: 10%\nunreachable: skip\nmax_parallel: 7\nsteps:\n- name: a\n  id: it\n  on: '!web'\n"
         + "  allow_empty: true\n  when: ${{ x }}\n  become: false\n  env: {A: '${{ b }}', T: {secret: {env: T}}}\n"
-        + "  retry: {times: 2, delay: 500ms}\n  timeout: 1h\n  max_parallel: 3\n  check: {command: a | b}\n"
+        + "  retry: {times: 2, delay: 500ms}\n  timeout: 1h\n  output_limit: 1.5MiB\n  max_parallel: 3\n"
+        + "  check: {command: a | b}\n"
     )
     assert (plan.max_failures, plan.skip_unreachable, plan.max_parallel) == (Budget(percent=10.0), True, 7)
     assert plan.steps == (
@@ -306,6 +307,7 @@ def test_every_other_key_of_a_step_is_read() -> None:
             when=Template("${{ x }}", at(11, 9)),
             env={"A": Template("${{ b }}", at(13, 12)), "T": SecretRef(EnvSource("T"), at(13, 36))},
             timeout_s=3600.0,
+            output_limit_bytes=1_572_864,
             retry=Retry(2, 0.5),
             max_parallel=3,
         ),

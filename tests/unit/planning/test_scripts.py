@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
 from octo_ssh.model.plan import CheckStep, CommandProbe, HttpProbe, InlineScript, PackageScript, Probe, RunStep
 from octo_ssh.model.values import Template
@@ -52,6 +53,17 @@ def test_a_step_that_restarts_the_machine_says_so_and_its_digest_does_not() -> N
 
     assert (work(reboots=True).reboots, work(reboots=False).reboots) == (True, False)
     assert work(reboots=True).digest == work(reboots=False).digest
+
+
+def test_the_limit_of_output_goes_with_every_script_of_a_step_and_is_no_part_of_its_digest() -> None:
+    def work(limit: int) -> ScriptWork:
+        made = replace(run("s"), output_limit_bytes=limit)
+        found = Case(loaded(made, targets=("web-1",)), {"web-1": observed()}).of("s").work
+        assert isinstance(found, ScriptWork)
+        return found
+
+    assert work(5000).output_limit_bytes == 5000
+    assert work(5000).digest == work(9000).digest
 
 
 def test_the_scripts_inside_packages_that_are_read_are_those_that_run_and_are_small() -> None:
