@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from octo_ssh.model.jobs import JobSeen
 from octo_ssh.model.manifest import Entry, Manifest
+from octo_ssh.model.timers import TimerSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ class PackagePlace:
     """Release folders that were hashed, by name: those whose state was in doubt."""
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     """Manifests of release folders by folder name, where they are known."""
+    timers: tuple[TimerSeen, ...] = ()
+    """Of releases that wait for a confirmation, or did."""
 
 
 class FileKind(enum.Enum):

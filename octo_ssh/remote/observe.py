@@ -28,7 +28,7 @@ NEEDED_TOOLS = frozenset((
 """Programs without which a target cannot be deployed to; ``Facts.tools`` tells which are there."""
 # fmt: on
 
-PLACES = ("place", "places")
+PLACES = ("lease", "place", "timers", "places")
 """Files that ``observe_places`` and others are made of."""
 
 

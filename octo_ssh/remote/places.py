@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from octo_ssh.model.observed import PackagePlace, Place, PlaceRequest, ReleaseFolder
 from octo_ssh.model.program import Reply
 from octo_ssh.remote import replies, words
+from octo_ssh.remote.timers import parse_timers
 
 _SHOWN_OWNER_BYTES = 300
 
@@ -55,6 +56,7 @@ def parse_place(group: Mapping[str, bytes], shared: Sequence[str]) -> PackagePla
         fingerprint=fingerprint.strip(),
         shared=frozenset(path for path, flag in zip(shared, flags, strict=True) if flag == ord("1")),
         disk=replies.disk(space),
+        timers=parse_timers(group.get("timers", b"")),
     )
 
 

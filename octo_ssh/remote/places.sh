@@ -1,7 +1,8 @@
 # What `observe` and `observe_places` tell of package places; nothing is opened for writing.
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
-# For each place: sections `place`, `releases` (names ended by NUL), `sums` (a line each), `shared` (a digit each).
+# For each place: sections `releases` (names ended by NUL), `sums` (a line each), `place`, `timers`, `shared` (a digit
+# each).
 tell_places() {
 	look_at_find
 	o_quick=1
@@ -46,6 +47,7 @@ tell_place() {
 	tell_releases
 	mark place
 	printf '%s\0' "$o_to" "$o_place" "$o_owner" "$o_writable" "$o_current" "$o_print" "$o_disk"
+	[ "$o_place" != ours ] || tell_timers
 }
 
 # The complete release folders: those with a manifest beside them.

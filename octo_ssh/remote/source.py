@@ -19,7 +19,7 @@ def body(*names: str) -> str:
 
     The same text for every target: parameters travel as words, secrets as input.
     """
-    return _joined([piece for name in ("lib", *names) for piece in _read(name)])
+    return _joined([piece for name in dict.fromkeys(("lib", *names)) for piece in _read(name)])
 
 
 @cache
