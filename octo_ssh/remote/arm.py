@@ -59,8 +59,8 @@ def arm(to: str, arming: Arming, way_back: Sequence[WayBack], *, epoch: int, tok
     """Start the timer, by the right to switch that ``epoch`` and ``token`` of the lease give (SPEC section 8).
 
     Its answer is how it stands once it is up, or what became of it where it was armed before. Timers of other runs are
-    overtaken. The scripts stay in the timer's memory. Raises RemoteError for what no shell can hold. Its reply is a FlipLost where
-    a later lease has the right.
+    overtaken. The scripts stay in the timer's memory. Raises RemoteError for what no shell can hold. Its reply is a
+    FlipLost where a later lease has the right.
     """
     content, separator, dividers = _framed(way_back)
 
