@@ -16,8 +16,8 @@ class JobPlace:
     job: str
     """A name that no other job of the run has: letters, digits, ``-``, ``_`` and ``.``; begins with a letter."""
     mark: str
-    """32 hexadecimal digits that nobody could guess: what the job's processes carry in OCTO_MARK, and the nonce of the
-    markers that end its output."""
+    """32 hexadecimal digits that nobody could guess: the nonce of the markers that end its output. Its processes carry
+    the first half of it in OCTO_MARK."""
 
     @property
     def folder(self) -> str:
@@ -83,3 +83,5 @@ class JobEnd:
     """What it printed beyond the limit."""
     is_late: bool = False
     """The target itself ended it at its deadline."""
+    disk_full: bool = False
+    """Its output could not be kept from some byte on, and was dropped."""
