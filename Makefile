@@ -5,7 +5,7 @@ PYTEST_ARGS ?=
 WORKERS ?= -n auto --maxprocesses=4 --dist loadgroup
 BIN := .venv/bin
 
-.PHONY: help setup demo test unit check format reference fleet packages clean
+.PHONY: help setup demo test unit check format reference fleet faults packages clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make check    formatting, lint, types, layers, shell'
 	@echo 'make unit     only the tests that need no server'
 	@echo 'make fleet    only the tests on booted Debian hosts (root on Debian)'
+	@echo 'make faults   the tests of faults at length: hours of cuts, kills and full disks (root on Debian)'
 	@echo 'make format   put the code into its form'
 	@echo 'make reference  write docs/reference.md anew from the definitions of the keys'
 	@echo 'make setup    only make .venv ready'
@@ -44,6 +45,9 @@ unit: .venv/.ready-to-work
 
 fleet: packages .venv/.ready-to-work
 	@$(BIN)/pytest -rs tests/fleet $(PYTEST_ARGS)
+
+faults: packages .venv/.ready-to-work
+	@OCTO_FAULTS=long $(BIN)/pytest -rs tests/faults $(PYTEST_ARGS)
 
 check: .venv/.ready-to-work
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.faults.campaign import PROPERTY, table
 from tests.fleet.base import why_no_fleet
 from tests.fleet.hosts import Fleet
 from tests.integration.sshd import Sshd, make_key, why_no_login_shell, why_no_sshd
@@ -93,3 +94,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if session.exitstatus == pytest.ExitCode.OK and not any(reporter.stats.get(key) for key in ("passed", "xfailed")):
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the fault tests have found, as a table."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
+    properties = [entry for report in reports if report.when == "teardown" for entry in report.user_properties]
+    if rows := [value for name, value in properties if name == PROPERTY]:
+        terminalreporter.section("faults")
+        for line in table(rows):
+            terminalreporter.write_line(line)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ from tests.fleet.hosts import JUMP, Fleet, Host
 from tests.integration.commands import Command
 from tests.integration.farm import Told
 
+PRINTING = '"event":"step_output"'
+"""In the event that tells that the script has begun to print."""
+PUSHING = '"event":"push_started"'
 TO = "/srv/faults"
 ROOT = "/home/deploy/.octo-ssh"
 PORT = 8090
@@ -170,6 +175,12 @@ class Stand(Bench):
     def scope(self, host: Host, **more: Any) -> Scope:
         return Scope(host, ROOT, TO, **more)
 
+    def is_held(self, host: Host) -> bool:
+        """Somebody has the host's lock."""
+        names = os.listdir(lock) if (lock := self.scope(host).memory / "lock").is_dir() else []
+        last = max((int(name) for name in names if name.isdigit()), default=0)
+        return last > 0 and f"{last}.x" not in names
+
     def new_release(self, number: int, *, kilobytes: int = 300, steps: str = STEPS) -> None:
         """The next release of the plan: one big file that no predecessor had, and small ones that all have."""
         self.release = f"{number}.0"
@@ -198,6 +209,21 @@ class Stand(Bench):
             marks.append((line, {name: dict(proxy.passed) for name, proxy in proxies.items()}))
         told = self.finish(process)
         return Watched(Told(told.code, "".join(lines), told.stderr), marks, time.monotonic() - began)
+
+    def during(self, *acts: tuple[str, Callable[[], object]]) -> Told:
+        """An apply in which things happen: each when an event that holds its text is told for the first time."""
+        process, lines, left, begun = self.start_apply(), [], list(acts), []
+        with ThreadPoolExecutor(8) as pool:
+            for line in process.stdout:
+                lines.append(line)
+                for act in [act for act in left if act[0] in line]:
+                    left.remove(act)
+                    begun.append(pool.submit(act[1]))
+            for future in begun:
+                future.result()
+        told = self.finish(process)
+        assert not left, f"never told: {[text for text, _ in left]}, exit {told.code}: {told.stderr}"
+        return Told(told.code, "".join(lines), told.stderr)
 
     def second(self) -> Stand:
         """Another controller with the same files and records of its own."""

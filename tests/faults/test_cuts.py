@@ -19,7 +19,7 @@ ZONES = {
     "the handshake": (Way.UP, "phase_started", '"phase":"lock"'),
     "a push": (Way.UP, '"phase":"push"', '"phase":"steps"'),
     "a step": (Way.UP, '"phase":"steps"', '"run_ended"'),
-    "the fetching of output": (Way.DOWN, '"step":"count"', '"step":"deploy"'),
+    "the fetching of output": (Way.DOWN, '"step":"count","target"', '"step":"deploy","target"'),
 }
 """By name: the way that is counted, and the events between which its bytes are."""
 WORST_S = 3.0
