@@ -11,7 +11,8 @@ Raw input follows only after the program has said that it is up: dash reads ahea
 
     (noise of rc files) NONCE up⏎ NONCE <section>⏎ bytes … NONCE <section>⏎ bytes … NONCE end <status>⏎
 
-A marker may stand anywhere in the stream: the nonce is 128 random bits that nothing on the target is told.
+A marker may stand anywhere in the stream: the nonce is 128 random bits that nothing on the target is told. A program
+may hand on a file with markers of its own: those begin with the program's ``mark``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,14 @@ _NAME = re.compile(rb"[a-z][a-z0-9_.-]{0,63}\Z")
 _END = re.compile(rb"end ([0-9]{1,3})\Z")
 _MAX_MARKER_BYTES = 80
 
+CANNOT_ENTER = 96
+"""The status of the way into another user's shell when the folder to be in cannot be made or entered."""
+
 _SUDO_BODY = """command -v sudo >/dev/null 2>&1 || { echo 'sudo is not installed' >&2; exit 127; }
+if [ -n "$3" ]; then
+[ ! -L "$3" ] && { [ -d "$3" ] || { (umask 077; mkdir -p -- "${3%/*}") && mkdir -m 777 -- "$3"; }; } &&
+cd -- "$3" || exit 96
+fi
 exec sudo -H -S -p "[octo-$1] " -u "$2" -- sh -c 'printf "%s sudo\\n" "$1"; exec sh -s' octo "$1\""""
 
 
@@ -57,9 +65,10 @@ def program_text(program: Program[Any], nonce: str) -> bytes:
 def sudo_text(sudo: Sudo, nonce: str) -> bytes:
     """The bytes that turn a ``sh -s`` into one of another user, which says ``NONCE sudo`` when it is there.
 
-    sudo asks for a password on standard error with ``sudo_prompt(nonce)``, and only if it wants one.
+    sudo asks for a password on standard error with ``sudo_prompt(nonce)``, and only if it wants one. Where
+    ``sudo.inside`` cannot be entered, it ends with CANNOT_ENTER.
     """
-    return _framed(_SUDO_BODY, (nonce, sudo.user))
+    return _framed(_SUDO_BODY, (nonce, sudo.user, sudo.inside))
 
 
 def sudo_prompt(nonce: str) -> bytes:
@@ -87,14 +96,20 @@ def _framed(body: str, words: tuple[str, ...]) -> bytes:
 class ReplyParser:
     """Turns standard output, chunk by chunk, into sections. What comes from a target is bounded and may lie.
 
-    ``feed`` raises ValueError for a stream that no program of ours prints.
+    ``feed`` raises ValueError for a stream that no program of ours prints. What may be the beginning of a marker is
+    held back until more has come: ``on_output`` never gets a byte of one.
     """
 
     def __init__(
-        self, nonce: str, on_output: Callable[[bytes], None] | None = None, *, max_bytes: int = MAX_REPLY_BYTES
+        self,
+        nonce: str,
+        on_output: Callable[[bytes], None] | None = None,
+        *,
+        mark: str = "",
+        max_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
-        self._mark = nonce.encode("ascii") + b" "
-        self._up = self._mark + b"up\n"
+        self._up = nonce.encode("ascii") + b" up\n"
+        self._marks = tuple(word.encode("ascii") + b" " for word in (nonce, mark) if word)
         self._on_output = on_output
         self._left = max_bytes
         self._max_bytes = max_bytes
@@ -138,7 +153,7 @@ class ReplyParser:
         """What follows ``NONCE up``, or None as long as it has not come."""
         at = data.find(self._up)
         if at < 0:
-            keep = _prefix_at_end(data, self._up)
+            keep = _held_back(data, (self._up,))
             self.noise = (self.noise + data[: len(data) - keep])[-_NOISE_BYTES:]
             self._pending = data[len(data) - keep :]
             return None
@@ -149,21 +164,21 @@ class ReplyParser:
     def _consume(self, data: bytes) -> None:
         start = 0
         while not self.ended:
-            at = data.find(self._mark, start)
-            if at < 0:
-                keep = _prefix_at_end(data, self._mark)
-                self._take(data[start : max(start, len(data) - keep)])
-                self._pending = data[max(start, len(data) - keep) :]
-                return
-            line_end = data.find(b"\n", at)
+            at, mark = self._find(data, start)
             self._take(data[start:at])
-            if line_end < 0:
+            line_end = data.find(b"\n", at)
+            if line_end < 0 or not mark:
                 if len(data) - at > _MAX_MARKER_BYTES:
                     raise ValueError("a marker in the reply has no end")
                 self._pending = data[at:]
                 return
-            self._turn(data[at + len(self._mark) : line_end])
+            self._turn(data[at + len(mark) : line_end])
             start = line_end + 1
+
+    def _find(self, data: bytes, start: int) -> tuple[int, bytes]:
+        """Where the next marker begins, and with what; or where one may begin whose rest has not come, and nothing."""
+        found = [(at, mark) for mark in self._marks if (at := data.find(mark, start)) >= 0]
+        return min(found) if found else (len(data) - _held_back(data[start:], self._marks), b"")
 
     def _take(self, content: bytes) -> None:
         if not content or self._name is None:
@@ -191,9 +206,10 @@ class ReplyParser:
         self._name = marker.decode("ascii")
 
 
-def _prefix_at_end(data: bytes, mark: bytes) -> int:
-    """How many bytes at the end of ``data`` may be the beginning of ``mark``."""
-    for length in range(min(len(mark) - 1, len(data)), 0, -1):
-        if data.endswith(mark[:length]):
+def _held_back(data: bytes, marks: tuple[bytes, ...]) -> int:
+    """How many bytes at the end of ``data`` may be the beginning of one of ``marks``."""
+    for length in range(min(max(map(len, marks)) - 1, len(data)), 0, -1):
+        end = data[-length:]
+        if any(mark.startswith(end) for mark in marks):
             return length
     return 0

@@ -1,9 +1,9 @@
 """Scripts that outlive the connection (SPEC section 7): ``job_launch.sh``, ``job_attach.sh``, ``job_stop.sh``.
 
-The folder of a job holds ``go``, a link that is made once and says who runs it, or that nobody ever will; ``log``, what
-it printed, both streams as one, and behind that markers with the job's mark; ``ctl``, a fifo that takes ``stop``; and in
-the end ``status``, a link that says how it ended. Links are there at once or not at all, hold no disk space, and reading
-one leads nowhere.
+The folder of a job holds ``go``, a link that is made once and says who runs it, or that nobody ever will; ``log``:
+what it printed, both streams as one, and behind that markers with the job's mark; ``ctl``, a fifo that takes ``stop``;
+and in the end ``status``, a link that says how it ended. Links are there at once or not at all, need no disk space, and
+reading one leads nowhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEADLINE_GRACE_S = 15
 FAREWELL = b"stop\n"
 
 _MARK = re.compile(r"[0-9a-f]{32}")
-_STATUS = re.compile(r"status-([0-9]{1,3})((?:\.[a-z]+(?:-[0-9]{1,18})?){0,5})")
+_EXIT = re.compile(r"exit-([0-9]{1,3})((?:\.[a-z]+(?:-[0-9]{1,18})?){0,5})")
 
 
 def launch(
@@ -125,7 +125,7 @@ def _seen(run: str, job: str, go: str, status: str, alive: str) -> JobSeen | Non
         case _:
             return None
     if status:
-        found = _STATUS.fullmatch(f"status-{status}")
+        found = _EXIT.fullmatch(f"exit-{status}")
         return JobSeen(run, job, mark, key, JobState.ENDED, int(found[1])) if found else None
     return JobSeen(run, job, mark, key, JobState.RUNNING if alive == "1" else JobState.LOST)
 
@@ -140,11 +140,11 @@ def _place(job: JobPlace, entered: bool) -> tuple[str, str]:
 
 def _end(reply: Reply) -> JobEnd:
     checked = replies.checked(reply)
-    told = {name: content for name, content in checked.sections}
+    told = dict(checked.sections)
     reason = replies.shown(told.get("reason", b""))
     left = tuple(replies.shown(told.get("survivors", b"")).splitlines())
     for name, _ in checked.sections:
-        if found := _STATUS.fullmatch(name):
+        if found := _EXIT.fullmatch(name):
             return _ended(int(found[1]), found[2].split(".")[1:], reason, left)
     if "void" in told:
         return JobEnd(JobState.VOID, reason=reason)

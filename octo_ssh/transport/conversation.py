@@ -76,7 +76,8 @@ async def converse(
     """Run the program in a fresh ``sh -s``; its parsed reply. The pipe is closed in any case.
 
     Raises ConnectionLost, TargetTimeout, or RemoteError (bad reply, sudo refused). When the task is cancelled or the
-    deadline passes, standard input is closed and the program's end awaited for CLOSING_TIMEOUT_S.
+    deadline passes, the program's farewell is sent, standard input is closed, and the program's end awaited for
+    CLOSING_TIMEOUT_S.
     """
     talk = _Conversation(pipe, program, target, sudo, on_output, on_sent)
     try:
@@ -115,11 +116,15 @@ class _Conversation(Generic[R]):
         # sudo's arguments can be seen by everybody on the target: the program gets a nonce of its own.
         self._sudo_nonce = secrets.token_hex(16)
         self._nonce = secrets.token_hex(16)
-        self._parser = wire.ReplyParser(self._nonce, on_output)
+        self._parser = wire.ReplyParser(self._nonce, on_output, mark=program.mark)
         self._greeting: bytes | None = wire.sudo_greeting(self._sudo_nonce) if sudo else None
         self._before_greeting = b""
         self._stderr = b""
         self._prompts = 0
+        self._is_told = False
+        """The program's text was sent."""
+        self._is_fed = not program.input
+        """All of its input was."""
         self._changed = asyncio.Event()
         self._stdout_over = False
         self._stderr_over = False
@@ -157,11 +162,21 @@ class _Conversation(Generic[R]):
             async with asyncio.timeout(CLOSING_TIMEOUT_S):
                 for task in self._tasks[2:]:
                     task.cancel()
+                await self._bid_farewell()
                 await self._pipe.write_eof()
                 await self._until(lambda: self._parser.ended)
         except (TimeoutError, OctoError):
             return False
         return True
+
+    async def _bid_farewell(self) -> None:
+        """Say that the end is meant. Not before all of the input: the program would take it for a part of that, and
+        the shell before it is up for a command; a program whose input is cut off does nothing.
+        """
+        if self._program.farewell and self._is_told:
+            await self._until(lambda: self._parser.is_up)
+            if self._is_fed:
+                await self._pipe.write(self._program.farewell)
 
     def after_timeout(self, ended: bool) -> str:
         """What a person should know about what the deadline left on the target."""
@@ -184,6 +199,7 @@ class _Conversation(Generic[R]):
             raise RemoteError(f"{self._target}: {self._program.name} cannot be sent: {error}") from error
         if self._sudo is not None:
             await self._become(self._sudo)
+        self._is_told = True
         await self._pipe.write(text)
         await self._until(lambda: self._parser.is_up or self._prompts > 1)
         if not self._parser.is_up:
@@ -220,6 +236,7 @@ class _Conversation(Generic[R]):
                 sent += len(data)
                 if self._on_sent is not None:
                     self._on_sent(sent)
+        self._is_fed = True
 
     async def _offset(self, file: FileInput) -> int:
         """How much of the file the target has: all of it where the program ends without a word of that."""
@@ -265,6 +282,8 @@ class _Conversation(Generic[R]):
         if status is None:
             return ConnectionLost(f"{self._target}: the connection was lost while {name} ran{self._last_words()}")
         if self._sudo is not None and self._greeting is not None:
+            if status == wire.CANNOT_ENTER and self._sudo.inside:
+                return RemoteError(f"{self._target}: {self._sudo.inside} cannot be entered{self._last_words()}")
             return self._refused(f"sudo refused{self._last_words()}")
         if not self._parser.is_up:
             return RemoteError(

@@ -44,7 +44,7 @@ def test_the_block_is_the_same_for_all_words() -> None:
 
 def test_a_user_is_only_ever_a_word() -> None:
     text = sudo_text(Sudo("$(touch /tmp/x); 'y"), NONCE)
-    assert b"set -- '" + NONCE.encode() + b"' '$(touch /tmp/x); '\\''y'\n" in text
+    assert b"set -- '" + NONCE.encode() + b"' '$(touch /tmp/x); '\\''y' ''\n" in text
 
 
 @pytest.mark.parametrize("word", ["a\0b", "x" * 200_000])
@@ -126,3 +126,36 @@ def test_a_line_of_output_is_handed_on_at_once() -> None:
     parser = ReplyParser(NONCE, heard.append)
     parser.feed(f"{NONCE} up\n{NONCE} output\none\n".encode())
     assert heard == [b"one\n"]
+
+
+MARK = "0123456789abcdefXXXXXXXXXXXXXXXX"  # begins as the nonce does
+OUTPUT = st.one_of(st.binary(max_size=60), st.sampled_from([MARK.encode(), MARK.encode()[:20], NONCE.encode()[:31]]))
+
+
+@given(output=st.lists(OUTPUT, max_size=4), at=st.lists(st.integers(0, 600), max_size=30), own=st.booleans())
+def test_markers_of_a_file_that_is_handed_on_count_as_well(output: list[bytes], at: list[int], own: bool) -> None:
+    data = f"{NONCE} up\n{NONCE} output\n".encode() + b"".join(output)
+    data += f"{MARK} survivors\n1 x\n{NONCE if own else MARK} lost\n{MARK} end 0\n".encode()
+    heard: list[bytes] = []
+    parser = ReplyParser(NONCE, heard.append, mark=MARK)
+    for chunk in cut(data, at):
+        parser.feed(chunk)
+    assert parser.reply() == Reply(0, (("survivors", b"1 x\n"), ("lost", b"")))
+    assert b"".join(heard) == b"".join(output)
+
+
+@given(output=st.lists(OUTPUT, max_size=4), at=st.integers(0, 400))
+def test_no_byte_of_a_marker_is_ever_output(output: list[bytes], at: int) -> None:
+    whole = b"".join(output)
+    stream = f"{NONCE} up\n{NONCE} output\n".encode() + whole + f"{MARK} ended\n".encode()
+    heard: list[bytes] = []
+    parser = ReplyParser(NONCE, heard.append, mark=MARK)
+    parser.feed(stream[:at])
+    assert whole.startswith(b"".join(heard))  # so that one may go on at the byte behind it
+
+
+def test_only_ones_own_nonce_says_that_a_program_is_up() -> None:
+    parser = ReplyParser(NONCE, mark=MARK)
+    parser.feed(f"{MARK} up\n{MARK} end 0\n".encode())
+    assert not parser.is_up
+    assert not parser.ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,7 @@ async def test_a_target_that_says_it_has_more_than_there_is_makes_no_sense(
     file = tmp_path / "bundle"
     file.write_bytes(b"0123456789")
     program = acting(f'printf "%s at\\n{told}%s a\\n" "$n" "$n"; cat', FileInput(str(file), 10, resumes=True))
-    with pytest.raises(RemoteError, match="makes no sense: it has .* bytes of a file of 10"):
+    with pytest.raises(RemoteError, match=r"makes no sense: it has .* bytes of a file of 10"):
         await session.act(program)
 
 
@@ -224,3 +225,68 @@ async def test_words_that_cannot_be_sent_are_an_error_of_that_program(
 ) -> None:
     with pytest.raises(RemoteError, match="the test cannot be sent"):
         await session.act(Acting("the test", UP, words, lambda reply: reply))
+
+
+SAYS_WHAT_CAME = 'cat >came; printf "%s output\\n%s end 0\\n" "$n" "$n"'
+
+
+def leaving(*pieces: Input, first: str = "") -> Acting[Reply]:
+    return Acting("the test", f"{first}{UP}{SAYS_WHAT_CAME}", (), lambda reply: reply, pieces, farewell=b"stop\n")
+
+
+async def test_a_farewell_comes_before_the_end_of_input_that_is_meant(tmp_path: Path) -> None:
+    session = LocalSession(home=str(tmp_path))
+    with pytest.raises(TargetTimeout):
+        await session.act(leaving(b"given\n"), timeout_s=0.3)
+    assert (tmp_path / "came").read_bytes() == b"given\nstop\n"
+
+
+async def test_a_farewell_waits_until_the_program_is_up(tmp_path: Path) -> None:
+    session = LocalSession(home=str(tmp_path))
+    task = asyncio.create_task(session.act(leaving(first="sleep 0.5; ")))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (tmp_path / "came").read_bytes() == b"stop\n"
+
+
+async def test_input_that_is_cut_off_gets_no_farewell(tmp_path: Path) -> None:
+    session = LocalSession(home=str(tmp_path))
+    program = Acting("the test", f"{UP}sleep 1; {SAYS_WHAT_CAME}", (), lambda reply: reply, (b"x" * 1_000_000,))
+    with pytest.raises(TargetTimeout):
+        await session.act(replace(program, farewell=b"stop\n"), timeout_s=0.5)
+    came = (tmp_path / "came").read_bytes()
+    assert 0 < len(came) < 1_000_000
+    assert b"stop" not in came
+
+
+async def test_a_program_that_is_ended_by_its_own_fault_gets_no_farewell(tmp_path: Path) -> None:
+    session = LocalSession(home=str(tmp_path))
+    program = Acting("the test", UP + "(cat >came) & kill -9 $$", (), lambda reply: reply, farewell=b"stop\n")
+    with pytest.raises(ConnectionLost):
+        await session.act(program)
+    async with asyncio.timeout(10):
+        while not (tmp_path / "came").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert (tmp_path / "came").read_bytes() == b""
+
+
+async def test_with_sudo_one_may_begin_in_a_folder_that_the_login_makes(tmp_path: Path) -> None:
+    inside = tmp_path / "work of ünï/run/job"
+    session = with_sudo(tmp_path, FREE="1")
+    program = acting('printf "%s a\\n" "$n"; pwd; printf "%s end 0\\n" "$n"')
+    for _ in range(2):
+        reply = await session.act(program, sudo=Sudo("deploy", inside=str(inside)))
+        assert reply.section("a").decode() == f"{inside}\n"
+    assert inside.stat().st_mode & 0o777 == 0o777
+    assert inside.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_folder_that_cannot_be_entered_is_no_refusal_of_sudo(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "file").touch()
+    session = with_sudo(tmp_path, FREE="1")
+    for name in ("link", "file/job"):
+        with pytest.raises(RemoteError, match=rf"web-01: .*/{name} cannot be entered"):
+            await session.act(ASK, sudo=Sudo("deploy", inside=str(tmp_path / name)))
