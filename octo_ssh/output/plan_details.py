@@ -106,6 +106,8 @@ def _package(work: PackageWork, step: Step, outline: Outline) -> Iterator[str]:
     wanted = [what for what, act in (("activate", work.activate), ("verify", work.verify)) if act is not None]
     if consequences := [what for what in wanted if work.switch or what in work.owed]:
         yield f"then {' and '.join(consequences)}"
+    if work.confirm_s is not None:
+        yield f"goes back by itself unless confirmed within {span(work.confirm_s)}"
     scripts = [name for name in work.conventions if name != ON_FAILURE and (work.switch or name in work.owed)]
     if scripts:
         yield f"runs its {listed([f'{name}.sh' for name in scripts], NAMED_ENTRIES)}"

@@ -206,6 +206,7 @@ def _package(work: PackageWork) -> Document:
             "seeds": work.seeds,
             "keep": work.keep,
             "as": work.sudo_user,
+            "confirm_s": work.confirm_s,
             "owed": work.owed,
             "owes": work.owes,
             "repaired": work.repaired,

@@ -9,6 +9,7 @@ from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Observed, PackagePlace, Place
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageScript, PackageStep, Step
+from octo_ssh.model.timers import Verdict
 from octo_ssh.model.work import PackageWork, Planned, ScriptWork
 from octo_ssh.packages.delta import lacking
 from octo_ssh.planning.compare import Comparison, compare
@@ -16,12 +17,14 @@ from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, ma
 from octo_ssh.planning.expected import marker
 from octo_ssh.planning.inputs import Scene
 from octo_ssh.planning.scripts import Folders, activation, convention, conventions, probe
+from octo_ssh.planning.unconfirmed import unconfirmed, went_back
 
 NAMED = 3
 """Entries that a reason names before it counts."""
 
 RETURNING = ("Deploy", "PostDeploy")
 """Of Octopus's scripts, those that run again for a release that is returned to."""
+CONFIRM = "confirm"
 RECORD = "record"
 """What is owed by a release that is current without a recorded success and without consequences: to be recorded."""
 
@@ -93,8 +96,10 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         lacking_bytes=choice.lacking_bytes,
         conventions=_ready(scene, step, target, conventions(configured.manifest), own),
         returning=_ready(scene, step, target, state.scripts_of(previous), own),
+        confirm_s=step.kind.confirm_s if state.can_go_back(choice, previous) else None,
     )
-    reason = choice.reason if choice.build or choice.switch else state.owed_reason(owed)
+    is_new = choice.build or choice.switch
+    reason = choice.reason + state.timer_note() if is_new else state.owed_reason(owed)
     planned = Planned(Outcome.CHANGED, reason + state.extra_note(), work)
     return Deployment(planned, folder, waits=choice.build and not place.writable)
 
@@ -110,6 +115,7 @@ class _State:
         self.observed, self.place, self.wanted = observed, place, wanted
         self.complete = tuple(release.name for release in place.releases)
         self.current = place.current if place.current in self.complete else None
+        self.open = next((timer for timer in place.timers if timer.is_open and timer.new == place.current), None)
         self.left = recorded(observed, place)
         self.now = self._look(self.current) if self.current is not None else Comparison()
         self.base, self.damaged = self._find_base()
@@ -134,10 +140,17 @@ class _State:
     def previous(self, choice: _Choice) -> str | None:
         """Where a failed ``verify`` returns to: the release before; not one whose own success is still owed."""
         debts = [debt for debt in self.observed.baseline.owed if debt.step == self.step.id]
-        for before in (*(debt.previous for debt in debts), self.current):
+        armed: tuple[str | None, ...] = () if self.open is None else (self.open.old,)
+        for before in (*(debt.previous for debt in debts), *armed, self.current):
             if before in self.complete and before != choice.folder:
                 return before
         return self._last_good(choice)
+
+    def can_go_back(self, choice: _Choice, previous: str | None) -> bool:
+        """Whether the target leaves the release where it turns out bad: one that was good already stays where there is
+        none before it.
+        """
+        return choice.switch or previous is not None or self.left is None or self.left.folder != choice.folder
 
     def scripts_of(self, name: str | None) -> dict[str, str]:
         """Octopus's scripts that make a release take effect again: of one whose manifest is not known, both may be
@@ -165,9 +178,10 @@ class _State:
             "activate": self.kind.activate is not None,
             "PostDeploy": "PostDeploy" in scripts,
             "verify": self.kind.verify is not None,
+            CONFIRM: self.kind.confirm_s is not None,
         }
         every = tuple(what for what, is_there in wanted.items() if is_there)
-        if not self._is_recorded():
+        if not self._is_recorded() or self.open is not None:
             return every or (RECORD,)
         if self.scene.given.options.redeploy:
             return every
@@ -177,6 +191,8 @@ class _State:
 
     def owed_reason(self, owed: tuple[str, ...]) -> str:
         what = " and ".join(owed)
+        if self.open is not None:
+            return f"release {self.current} {unconfirmed(self.open)}: {what}"
         if not self._is_recorded():
             return f"release {self.current} is current, but no success of it is recorded: {what}"
         if self.scene.given.options.redeploy:
@@ -189,6 +205,13 @@ class _State:
         if self.now.unreadable:
             return f"release {self.current} is current; unreadable: {_listed(self.now.unreadable)}"
         return f"release {self.current} is current"
+
+    def timer_note(self) -> str:
+        """What became of a release that was to be confirmed, and was not."""
+        if self.open is not None:
+            return f"; {self.open.new} {unconfirmed(self.open)}"
+        back = next((timer for timer in self.place.timers if timer.verdict is Verdict.REVERTED), None)
+        return "" if back is None or back.is_missed else f"; {went_back(back)}"
 
     def extra_note(self) -> str:
         return f"; extra: {_listed(self.now.extra)} left alone" if self.now.extra else ""

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from octo_ssh.config.templates import TemplateProblem
+from octo_ssh.model import timers
 from octo_ssh.model.drift import FindingKind
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import Baseline, PackageBaseline, PackagePlace, Place
@@ -16,6 +17,7 @@ from octo_ssh.planning.drift_input import DriftInput
 from octo_ssh.planning.drift_trees import Owners, TreeCheck
 from octo_ssh.planning.drift_verdict import GONE, Verdict, listed
 from octo_ssh.planning.places import absolute, step_place
+from octo_ssh.planning.unconfirmed import unconfirmed, went_back
 
 CURRENT = "current"
 _DIGITS = 12
@@ -29,6 +31,8 @@ def check_package(given: DriftInput, verdict: Verdict, target: str, step_id: str
     """
     observed = given.observed[target]
     left = observed.baseline.packages.get(step_id)
+    if (place := observed.packages.get(step_id)) is not None:
+        _check_timers(verdict, place)
     if left is None:
         if given.against_plan and step is not None:
             verdict.drifted(FindingKind.MISSING, CURRENT, given.scene.release or "", "never applied here")
@@ -36,6 +40,18 @@ def check_package(given: DriftInput, verdict: Verdict, target: str, step_id: str
             verdict.pending.append("never applied here")
         return
     _Check(given, verdict, target, step_id, step, left, observed.baseline).run(observed.packages.get(step_id))
+
+
+def _check_timers(verdict: Verdict, place: PackagePlace) -> None:
+    """Releases that wait for a confirmation, or went without one."""
+    for timer in place.timers:
+        if timer.is_open and timer.new == place.current:
+            if timer.verdict is None and timer.runs:
+                verdict.unknown.append(f"release {timer.new} {unconfirmed(timer)}")
+            else:
+                verdict.drifted(FindingKind.OWED, "confirm", "", f"{timer.new} {unconfirmed(timer)}")
+        elif timer.verdict is timers.Verdict.REVERTED and not timer.is_missed:
+            verdict.drifted(FindingKind.OWED, "confirm", "", went_back(timer))
 
 
 @dataclass(frozen=True, slots=True)
