@@ -17,12 +17,14 @@ from octo_ssh.remote.switch import switch
 
 
 async def fence_all(holds: Mapping[str, Hold], plan: RunPlan) -> Mapping[str, TargetError]:
-    """Take the right for every place that the run will lay out or switch; by target, where that failed."""
+    """Take the right for every place that the run will lay out or switch, if only to go back; by target, where that
+    failed.
+    """
     works: dict[str, list[tuple[str, PackageWork]]] = {}
     for step in plan.walk():
         for target, planned in step.planned.items():
             work = planned.work
-            if isinstance(work, PackageWork) and (work.build or work.switch) and target in holds:
+            if isinstance(work, PackageWork) and target in holds:
                 works.setdefault(target, []).append((step.step.id, work))
 
     async def one(target: str) -> TargetError | None:
@@ -43,7 +45,7 @@ async def fence(hold: Hold, step_id: str, work: PackageWork) -> None:
 
     Raises LeaseLost when somebody overtook us, RemoteError when ``current`` is not where it was seen.
     """
-    current = await _granted(hold, work)
+    current = await take_right(hold, work)
     seen = hold.observed.packages[step_id].current
     if current != seen:
         raise RemoteError(
@@ -52,7 +54,8 @@ async def fence(hold: Hold, step_id: str, work: PackageWork) -> None:
         )
 
 
-async def _granted(hold: Hold, work: PackageWork) -> str | None:
+async def take_right(hold: Hold, work: PackageWork) -> str | None:
+    """Take the right; where ``current`` points then. Raises LeaseLost."""
     sudo = await hold.sudo(work.sudo_user)
     try:
         return await hold.session.act(grant(work.to, epoch=hold.epoch, token=hold.token), sudo=sudo)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from typing import Any
 
-from octo_ssh.errors import ConnectionLost, LeaseLost, OctoError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, LeaseLost, OctoError, RemoteError, TargetTimeout
 from octo_ssh.execution import baseline
+from octo_ssh.execution.confirm import Timer, clear, overtake
 from octo_ssh.execution.context import RunContext, StepEnd
 from octo_ssh.execution.fence import flip
 from octo_ssh.execution.hold import Change, Hold
@@ -26,8 +27,11 @@ from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.observed import Baseline, Owed, PackageBaseline
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import Step
+from octo_ssh.model.timers import TimerSeen, Verdict
 from octo_ssh.model.work import PackageWork, ScriptWork
+from octo_ssh.planning.deploy import CONFIRM
 from octo_ssh.planning.doubts import recorded
+from octo_ssh.planning.unconfirmed import went_back
 from octo_ssh.remote.prune import prune
 
 NAMED_REPAIRS = 100
@@ -46,12 +50,14 @@ class Deployment:
     voice: StepVoice
     is_built: bool
     """The release folder is laid out; another try need not do it again."""
+    _timer: Timer | None = field(default=None, init=False)
+    """What takes the release back where nobody confirms it."""
 
     async def run(self) -> StepEnd:
         """Make the release current, active and verified, or leave the target at the one before.
 
-        Before the switch an interrupt ends the step; after it the step finishes or returns. Raises ConnectionLost
-        and the other TargetErrors.
+        Before the switch an interrupt ends the step; after it the step finishes or returns, or the target does so by
+        itself. Raises ConnectionLost and the other TargetErrors.
         """
         work = self.work
         if work.build and not self.is_built:
@@ -65,8 +71,32 @@ class Deployment:
             if failure is not None:
                 await self._tell("step ended", outcome="failed")
                 return await self._deploy_failed(failure)
-            await self._switch(work.folder)
+        failure = await self._failure(self._arm())
+        if failure is not None:
+            await self._tell("step ended", outcome="failed")
+            return await self._deploy_failed(failure)
+        try:
+            return await self._take_effect()
+        except (ConnectionLost, TargetTimeout) as error:
+            seen = None if self._timer is None else await self._timer.await_verdict()
+            if seen is None or seen.verdict is not Verdict.REVERTED:
+                raise
+            return await self._went_back(seen, self.voice.failure(error))
+
+    async def _take_effect(self) -> StepEnd:
+        work = self.work
+        if work.switch:
+            try:
+                await self._switch(work.folder)
+            except RemoteError:
+                if self._timer is not None:
+                    await self._timer.call_off()
+                raise
         failure = await self._failure(self._activate_and_verify())
+        if failure is None and self._timer is not None:
+            seen = await self._confirm(self._timer)
+            if seen.verdict is not Verdict.CONFIRMED:
+                return await self._undone(seen, None)
         if failure is None:
             await self._succeeded()
             return StepEnd(Outcome.CHANGED, f"now at {work.folder}")
@@ -76,11 +106,23 @@ class Deployment:
             return failure
         return await self._go_back(failure)
 
+    async def _confirm(self, timer: Timer) -> TimerSeen:
+        self.voice.note("confirming over a new connection")
+        try:
+            return await timer.confirm()
+        except ConnectionLost:
+            self._timer = None  # it was waited for long enough
+            raise
+
     @property
     def said(self) -> Said:
         """The outputs of its scripts so far. Where only some of them run again, the others' are as remembered."""
         left = self.hold.observed.baseline.outputs.get(self.step.id)
         return {**(left.values if left is not None and not self.work.switch else {}), **self.voice.outputs}
+
+    @property
+    def _beat(self) -> str:
+        return "" if self._timer is None else self._timer.beats
 
     @property
     def _was_good(self) -> bool:
@@ -89,8 +131,36 @@ class Deployment:
         left = recorded(observed, observed.packages[self.step.id])
         return left is not None and left.folder == self.work.folder
 
+    async def _arm(self) -> None:
+        """Have the target go back by itself, where the step wants that; nobody else's timer does so any more."""
+        work = self.work
+        if work.confirm_s is None:
+            await overtake(self.hold, work, self.hold.observed.packages[self.step.id].timers)
+            return
+        failed = work.conventions.get("DeployFailed")
+        scripts = [*self._activation(work.conventions).values(), *([] if failed is None else [failed])]
+        self._timer = await Timer.armed(self.hold, work, scripts=scripts, way_back=self._way_back())
+        self.voice.note(f"armed: back at {work.previous or 'nothing'} unless confirmed within {work.confirm_s:g} s")
+
+    def _way_back(self) -> dict[str, ScriptWork]:
+        """The scripts that make the release before take effect again, in order."""
+        old = self.work.previous
+        if old is None:
+            return {}
+        folder = f"{self.work.to.rstrip('/')}/releases/{old}"
+        release = self.hold.observed.baseline.release or old
+        scripts = self._activation(self.work.returning)
+        return {
+            what: moved(script, package=self.work.package, folder=folder, release=release)
+            for what, script in scripts.items()
+        }
+
     async def _switch(self, folder: str) -> None:
-        what = [*self._activation(self.work.conventions), *(["verify"] if self.work.verify is not None else [])]
+        what = [
+            *self._activation(self.work.conventions),
+            *(["verify"] if self.work.verify is not None else []),
+            *([CONFIRM] if self.work.confirm_s is not None else []),
+        ]
         debts = (*(self._owed(name, self._release) for name in what), *self.work.owes)
         await self._tell(
             "switching",
@@ -143,7 +213,7 @@ class Deployment:
     async def _run(self, what: str, script: ScriptWork) -> StepEnd | None:
         """Run one of the step's scripts; how it failed, or None."""
         self.voice.note("activating" if what == "activate" else f"running {what}")
-        end = await run_script(self.hold, script, self.voice)
+        end = await run_script(self.hold, script, self.voice, beat=self._beat)
         if end.outcome is Outcome.CHANGED:
             return None
         return StepEnd(Outcome.FAILED, f"{what}: {end.reason}", end.status, end.tail)
@@ -174,6 +244,8 @@ class Deployment:
     async def _succeeded(self) -> None:
         """Clean up, then write down how the release stands now: with what the service wrote at its start."""
         work = self.work
+        if self._timer is not None or self.hold.observed.packages[self.step.id].timers:
+            await clear(self.hold, work)
         pruned = await self.hold.session.act(
             prune(work.to, keep=(work.folder, *work.keep)),
             sudo=await self.hold.sudo(work.sudo_user),
@@ -209,24 +281,21 @@ class Deployment:
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
+        if self._timer is not None:
+            seen = await self._timer.take_back()
+            if seen.verdict is not Verdict.RETURNED:
+                return await self._undone(seen, failure)
         self.context.went_back.add((self.step.id, self.hold.name))
-        old = self.work.previous
-        activation = {} if old is None else self._activation(self.work.returning)
-        release = self.hold.observed.baseline.release
+        old, way_back = self.work.previous, self._way_back()
         self.voice.note(f"going back to {old}" if old else "taking the first release back")
-        debts = tuple(self._owed(what, release or old or "") for what in activation)
-        await self._tell(
-            "returning",
-            folder=old,
-            change=partial(baseline.returning, step=self.step.id, release=release, debts=debts),
-        )
+        await self._tell("returning", folder=old, change=self._returning(way_back))
         await self._point_current_at(old)
+        if self._timer is not None:
+            await self._timer.clear()
         reason = failure.reason + (f"; back at {old}" if old else "; nothing is current, as before")
         done: list[str] = []
-        for what, script in activation.items():
-            folder = f"{self.work.to.rstrip('/')}/releases/{old}"
-            again = moved(script, package=self.work.package, folder=folder, release=release or old or "")
-            end = await run_script(self.hold, again, StepVoice(self.context, self.step.id, self.hold.target.name))
+        for what, script in way_back.items():
+            end = await run_script(self.hold, script, StepVoice(self.context, self.step.id, self.hold.target.name))
             if end.outcome is not Outcome.CHANGED:
                 reason += f", but its {what} failed: {end.reason}"
                 break
@@ -237,6 +306,34 @@ class Deployment:
 
         await self._tell("returned", outcome="failed", folder=old, change=paid)
         return StepEnd(Outcome.FAILED, reason, failure.status, failure.tail)
+
+    async def _undone(self, seen: TimerSeen, failure: StepEnd | None) -> StepEnd:
+        """Somebody else had decided before us. Raises LeaseLost where that was another run."""
+        if seen.verdict is Verdict.REVERTED:
+            return await self._went_back(seen, failure)
+        await self.hold.assure()
+        raise LeaseLost(f"another run decides about {self.work.folder} in {self.work.to}")
+
+    async def _went_back(self, seen: TimerSeen, failure: StepEnd | None) -> StepEnd:
+        """The target went back by itself: write that down, with what did not take effect there."""
+        assert self._timer is not None
+        self.context.went_back.add((self.step.id, self.hold.name))
+        left = [what for what in self._way_back() if seen.came.get(what) != 0]
+        await self._tell(
+            "returned", by="target", outcome="failed", folder=self.work.previous, change=self._returning(left)
+        )
+        await self._timer.clear()
+        await self._timer.regain()
+        reason = went_back(seen)
+        if failure is None:
+            return StepEnd(Outcome.FAILED, reason)
+        return StepEnd(Outcome.FAILED, f"{failure.reason}; {reason}", failure.status, failure.tail)
+
+    def _returning(self, owed: Iterable[str]) -> Change:
+        """The release before is current again, and these are still to happen there."""
+        release = self.hold.observed.baseline.release
+        debts = tuple(self._owed(what, release or self.work.previous or "") for what in owed)
+        return partial(baseline.returning, step=self.step.id, release=release, debts=debts)
 
     @property
     def _release(self) -> str:

@@ -23,7 +23,7 @@ _OF_OTHERS = re.compile(r"\]\.Output\[|OCTO_OUTPUTS", re.IGNORECASE)
 """A script may want what other targets said: ``Octopus.Action[STEP].Output[TARGET].NAME``."""
 
 
-async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice) -> StepEnd:
+async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice, beat: str = "") -> StepEnd:
     """Run it once. CHANGED when it returned 0, else FAILED with its status and last lines.
 
     Raises ConnectionLost, TargetTimeout, RemoteError, SecretError, FileErrors.

@@ -118,7 +118,7 @@ class PackageWork:
     returning: Mapping[str, ScriptWork] = field(default_factory=dict)
     """The ``Deploy`` and ``PostDeploy`` of ``previous``: they run again where the target goes back to it."""
     confirm_s: float | None = None
-    """The target goes back by itself where nobody confirms the release so soon after its scripts have run; None: it does
+    """The target goes back by itself where nobody confirms the release so soon after its scripts ran; None: it does
     not, or there is nothing to go back from."""
     owes: tuple[Owed, ...] = ()
     """What a change causes elsewhere (services that restart): written down before the act."""

@@ -16,6 +16,8 @@ def unconfirmed(timer: TimerSeen) -> str:
 
 def went_back(timer: TimerSeen) -> str:
     """That the target went back by itself, and whether that took effect."""
+    if timer.is_missed:
+        return f"{timer.new} did not become current within {timer.within_s} s, and was called off by the target itself"
     where = f"back to {timer.old}" if timer.old else "back to nothing"
     return f"the target went {where} by itself: nobody confirmed {timer.new} in time{came_of(timer)}"
 
