@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from octo_ssh.config.load import Loaded
 from octo_ssh.config.masking import masked_text
 from octo_ssh.config.templates import render_text
+from octo_ssh.config.variables import targets_of
 from octo_ssh.errors import FileErrors, RemoteError, TargetError
 from octo_ssh.model.events import Emit, PackageReady, PhaseStarted, PlanMade, TargetLost
 from octo_ssh.model.inventory import Target
@@ -37,8 +38,10 @@ from octo_ssh.planning.doubts import Doubt, doubts
 from octo_ssh.planning.expected import in_force
 from octo_ssh.planning.inputs import PlanInput
 from octo_ssh.planning.looks import Looking
+from octo_ssh.planning.outputs import only_own
 from octo_ssh.planning.places import Place, places
 from octo_ssh.planning.plan import make_plan
+from octo_ssh.planning.reach import reached
 from octo_ssh.planning.request import RunOptions, Selection, select
 from octo_ssh.planning.scripts import package_scripts
 from octo_ssh.planning.wanted import Wanted
@@ -74,13 +77,14 @@ class Prepared:
     async def look(self, names: tuple[str, ...]) -> None:
         """Observe targets (again) and settle every doubt about them."""
         wanted, looking = places(self.loaded, self.selection), Looking(self.loaded, self.selection)
+        reach = reached(self.loaded, targets_of(self.loaded.inventory, self.loaded.environment))
 
         async def one(name: str, session: Observer) -> Observed:
             return await self._observe(self.loaded.inventory.targets[name], session, wanted.get(name, ()), looking)
 
         for name, seen in (await self.fleet.each(names, one)).items():
             if not isinstance(seen, TargetError):
-                self.observed[name] = seen
+                self.observed[name] = replace(seen, baseline=only_own(name, seen.baseline, reach))
                 continue
             reason = masked_text(seen.beside(name), self.loaded.secrets.known())
             broken = isinstance(seen, RemoteError)

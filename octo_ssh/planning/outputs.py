@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from octo_ssh.config.templates import StepOutputs as Steps
 from octo_ssh.config.templates import output_uses
-from octo_ssh.model.observed import Observed, StepOutputs
+from octo_ssh.model.observed import Baseline, Observed, StepOutputs
 from octo_ssh.model.plan import CONTROLLER, GroupStep, ReleasePlan
 from octo_ssh.model.work import (
     ApproveWork,
@@ -92,6 +92,19 @@ def by_age(
         for step, said in seen.baseline.outputs.items()
     ]
     return sorted(rows, key=lambda row: (row[2].release == (release or ""), row[2].run))
+
+
+def only_own(name: str, baseline: Baseline, reach: Mapping[str, Container[str]]) -> Baseline:
+    """What a target remembers, without outputs of steps of the plan that are not for it: others read them, and it may
+    lie. ``reach``: the targets of each step, by its id.
+
+    What a step said on the controller is remembered by all that the run held.
+    """
+
+    def is_own(step: str) -> bool:
+        return step not in reach or name in reach[step] or CONTROLLER in reach[step]
+
+    return replace(baseline, outputs={step: said for step, said in baseline.outputs.items() if is_own(step)})
 
 
 def that_counts(

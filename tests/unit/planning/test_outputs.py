@@ -13,7 +13,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER, InlineScript, PackageScript, RunStep, Step
 from octo_ssh.model.values import Template
 from octo_ssh.model.work import LateText, ScriptWork
-from octo_ssh.planning.outputs import Outlook, steps_read
+from octo_ssh.planning.outputs import Outlook, only_own, steps_read
 from octo_ssh.planning.request import RunOptions
 from tests.unit.planning.builders import HERE, Case, check, group, loaded, observed, run, said, step
 
@@ -74,6 +74,12 @@ def test_of_a_step_that_runs_once_the_latest_counts_everywhere() -> None:
         outlook = Outlook(seen, "1.4.2", each)
         assert [(outlook.known((), place) or {})["make"]["output"] for place in places] == [{"X": "new"}] * len(places)
     assert (outlook.known((), "a") or {})["make"]["outputs"] == {CONTROLLER: {"X": "new"}}
+
+
+def test_of_a_step_that_is_for_others_a_target_has_nothing_to_say() -> None:
+    outputs = {step: said("1.4.2", X="lie") for step in ("own", "others", "dropped", "here")}
+    reach = {"own": ("a", "b"), "others": ("b",), "here": (CONTROLLER,)}
+    assert set(only_own("a", Baseline(outputs=outputs), reach).outputs) == {"own", "dropped", "here"}
 
 
 # In a plan.
