@@ -107,24 +107,31 @@ def lock(
     inventory: options.FleetFile = options.INVENTORY,
     environment: options.FleetEnvironment = None,
     release: Annotated[
-        bool, typer.Option("--release", help="Free the locks; only where the run that holds them is gone.")
+        bool,
+        typer.Option(
+            "--release", help="End what still runs, and free the locks; where the run that holds them is gone."
+        ),
     ] = False,
 ) -> ExitCode:
     """Show who holds the locks of targets.
 
-    And since when. --release frees them.
+    Since when, whether that run still lives, and which step still runs there. --release ends it and frees them.
     """
     import asyncio
 
     from octo_ssh.operations import lock as operation
-    from octo_ssh.operations.requests import FleetRequest
+    from octo_ssh.operations.requests import FleetRequest, Surroundings
     from octo_ssh.output.reports import lock_lines
     from octo_ssh.output.view import arrivals
 
     request = FleetRequest(inventory, tuple(selector or ()), environment)
     with terminal.progress() as view:
         made = operation.locks(
-            request, release=release, emit=arrivals(view), make_connector=connector_maker(person_at(terminal, view))
+            request,
+            release=release,
+            state=Surroundings.of_user().state,
+            emit=arrivals(view),
+            make_connector=connector_maker(person_at(terminal, view)),
         )
         rows = asyncio.run(made)
     code = combine(row.outcome.exit_code for row in rows)

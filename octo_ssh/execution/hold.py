@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from octo_ssh.errors import LeaseLost, TargetError
 from octo_ssh.execution.context import RunContext
 from octo_ssh.execution.steady import ACTING_PATIENCE_S, SteadySession
 from octo_ssh.model.events import TargetWarned
-from octo_ssh.model.holder import holder_of
+from octo_ssh.model.holder import described
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.jobs import Hangup, JobKey, JobPlace, JobSeen, JobState
 from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
@@ -20,7 +20,7 @@ from octo_ssh.model.observed import Baseline, Lease, Observed
 from octo_ssh.model.program import Sudo
 from octo_ssh.planning.places import absolute
 from octo_ssh.remote import lock as lock_programs
-from octo_ssh.remote.holding import holding
+from octo_ssh.remote.holding import Holding, holding
 from octo_ssh.remote.record import record as record_program
 
 R = TypeVar("R")
@@ -130,7 +130,7 @@ class Hold:
         self, line: Mapping[str, Any], baseline: Baseline, over: Lease | None
     ) -> Lease | lock_programs.Moved | None:
         identity = self.context.identity
-        lines = [] if over is None else [self._line({"what": "took over", "from": _described(over)})]
+        lines = [] if over is None else [self._line({"what": "took over", "from": described(over)})]
         lines.append(self._line(line, head=line_sha256(lines[0]) if lines else self._head))
         self.lost, asked_s = "", _awake_s()
         try:
@@ -209,12 +209,9 @@ class Hold:
         if _awake_s() > self._seen_s + 2 * RENEW_S:
             await self.assure()
 
-    async def is_free(self) -> bool:
-        """Nobody holds the lease, or that cannot be told now."""
-        try:
-            return (await self.session.observe(holding(self.root))).lease is None
-        except TargetError:
-            return True  # who takes the lease will hear what is wrong
+    async def look(self) -> Holding:
+        """Who holds the target now, and what runs there. Raises TargetError."""
+        return await self.session.observe(holding(self.root))
 
     async def give_back(self) -> None:
         """Give the lease back as if it had never been taken: what was decided is not due any more."""
@@ -263,7 +260,7 @@ class Hold:
     async def _settle(self) -> None:
         """Find out whether a line whose writing failed stands in the journal: the next one goes on from it then."""
         if self._doubted:
-            head = (await self.session.observe(holding(self.root))).head
+            head = (await self.look()).head
             self._head = head if head == self._doubted else self._head
             self._doubted = ""
 
@@ -292,12 +289,6 @@ class Hold:
                 return
             except TargetError:
                 continue  # the step that runs will see the loss for itself; a full disk may have room again later
-
-
-def _described(lease: Lease) -> Mapping[str, str]:
-    """A holder, for the journal: as it described itself, in whatever form."""
-    holder = holder_of(lease)
-    return {"who": lease.who} if holder is None else asdict(holder)
 
 
 def _awake_s() -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from octo_ssh.model.observed import Lease
 
@@ -43,3 +44,9 @@ def holder_of(lease: Lease) -> Holder | None:
         return None
     user, host, purpose, since = said
     return Holder(user, host, run, purpose, since)
+
+
+def described(lease: Lease) -> Mapping[str, str]:
+    """A holder, for the journal: as it described itself, in whatever form."""
+    holder = holder_of(lease)
+    return {"who": lease.who} if holder is None else asdict(holder)

@@ -87,13 +87,17 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True)
 class LockRow:
-    """A target's lock. ``released`` is set when this command freed it."""
+    """A target's lock. ``released`` is set when this command freed it, and ended what still ran."""
 
     target: str
     outcome: Outcome
     lease: Lease | None
     released: bool = False
     reason: str = ""
+    state: str = ""
+    """``free``, ``held``, ``expired``, ``killed`` (its run, on this controller), ``doubtful`` (from before a reboot)."""
+    running: tuple[str, ...] = ()
+    """What is still at work there: ``step migrate of run 2026…``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,58 +1,111 @@
-"""All targets that change are locked, or none (SPEC section 6)."""
+"""All targets that change are locked, or none (SPEC section 6). Who may be overtaken is ``planning/leases.py``."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from octo_ssh.errors import Refused, TargetError
 from octo_ssh.execution import baseline
 from octo_ssh.execution.hold import Hold
+from octo_ssh.model.events import TargetWarned
+from octo_ssh.model.holder import holder_of
+from octo_ssh.model.jobs import JobSeen
 from octo_ssh.model.observed import Baseline, Lease
-from octo_ssh.output.reports import holder
+from octo_ssh.output.record import is_running
+from octo_ssh.output.reports import holder as holder_words
 from octo_ssh.output.summary import named
+from octo_ssh.planning.leases import LeaseSight, LeaseState, may_take
 from octo_ssh.remote.lock import Moved
 
 POLL_S = 2.0
 NAMED = 5
 
+Joins = Callable[[str, JobSeen], bool]
+"""Whether the run goes on with a script that still runs on that target: it has the very step due."""
+
+
+@dataclass(slots=True)
+class LockQueue:
+    """How one run waits for locks, and what it has seen of them meanwhile, by its own clock."""
+
+    state: Path
+    """The user's state folder: records of runs of this controller."""
+    run: str
+    wait_s: float
+    deadline: float
+    """On the loop's clock."""
+    _since: dict[str, tuple[str, float]] = field(default_factory=dict, init=False)
+    """By target: what its lease says, and since when."""
+
+    def sight(self, target: str, lease: Lease | None, jobs: tuple[JobSeen, ...]) -> LeaseSight:
+        """What is to be thought of a lease that was just seen."""
+        if lease is None:
+            return LeaseSight(None, jobs)
+        now = asyncio.get_running_loop().time()
+        link, since = self._since.get(target, ("", now))
+        if link != lease.link:
+            since = now
+        self._since[target] = (lease.link, since)
+        ours = (holder := holder_of(lease)) is not None and holder.run == self.run  # of an earlier try to lock them all
+        return LeaseSight(lease, jobs, ours or was_killed(self.state, lease), now - since)
+
+
+def was_killed(state: Path, lease: Lease) -> bool:
+    """The lease's run was one of this controller, and is no more. Raises StateError."""
+    holder = holder_of(lease)
+    return holder is not None and is_running(state, holder.run, host=holder.host) is False
+
+
+def nobody_joins(target: str, job: JobSeen) -> bool:
+    """What still runs is waited for."""
+    return False
+
 
 async def lock_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], *, deadline: float, wait_s: float
+    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], queue: LockQueue, joins: Joins = nobody_joins
 ) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
     """Lock them all and journal what was decided: (what failed by target, targets that must be observed again).
 
     When any target must be observed again, or is held by somebody, none stays locked. A lease that was seen already
-    is waited for before any other is taken. Raises Refused when some are still held when the loop's clock says
-    ``deadline``, ``wait_s`` after the first try.
+    is waited for before any other is taken. Raises Refused when some may not be taken at the queue's deadline.
     """
-    held = {name: hold.observed.lease for name, hold in holds.items() if hold.observed.lease is not None}
-    if held:
-        await _wait_for(holds, held, deadline, wait_s)
+    sights = {name: queue.sight(name, hold.observed.lease, hold.observed.jobs) for name, hold in holds.items()}
     while True:
-        failed, held, moved = await _try_all(holds, due)
+        sights |= await _wait(holds, sights, queue, joins)
+        failed, held, moved = await _try_all(holds, due, sights)
         if not held and not moved:
             return failed, ()
         await asyncio.gather(*(hold.give_back() for hold in holds.values()))
         if moved:
             # taking and giving back has moved the others, too
             return failed, tuple(name for name in holds if name not in failed)
-        await _wait_for(holds, held, deadline, wait_s)
+        sights |= {name: queue.sight(name, lease, sights[name].jobs) for name, lease in held.items()}
 
 
-async def _wait_for(holds: Mapping[str, Hold], held: Mapping[str, Lease], deadline: float, wait_s: float) -> None:
-    if not await _freed([holds[name] for name in held], deadline):
-        raise Refused(_told(held), hint=_hint(held, wait_s))
-
-
-async def _freed(holds: list[Hold], deadline: float) -> bool:
-    """Whether nobody holds any of them any more before the loop's clock says ``deadline``. Only looks."""
+async def _wait(
+    holds: Mapping[str, Hold], sights: Mapping[str, LeaseSight], queue: LockQueue, joins: Joins
+) -> Mapping[str, LeaseSight]:
+    """Wait until all may be taken; what was seen last of those that could not. Only looks. Raises Refused."""
     loop = asyncio.get_running_loop()
-    while (left := deadline - loop.time()) > 0:
+    waited = {name: sight for name, sight in sights.items() if not may_take(sight, partial(joins, name))}
+    while blocked := {name: sight for name, sight in waited.items() if not may_take(sight, partial(joins, name))}:
+        if (left := queue.deadline - loop.time()) <= 0:
+            raise Refused(_told(blocked), hint=_hint(blocked, queue.wait_s))
         await asyncio.sleep(min(POLL_S, left))
-        if all(await asyncio.gather(*(hold.is_free() for hold in holds))):
-            return True
-    return False
+
+        async def look(name: str) -> LeaseSight:
+            try:
+                seen = await holds[name].look()
+            except TargetError:
+                return LeaseSight(None)  # who takes the lease will hear what is wrong
+            return queue.sight(name, seen.lease, seen.jobs)
+
+        waited |= dict(zip(waited, await asyncio.gather(*map(look, waited)), strict=True))
+    return waited
 
 
 async def release_all(
@@ -65,17 +118,23 @@ async def release_all(
 
 
 async def _try_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]]
+    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], sights: Mapping[str, LeaseSight]
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
     async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
         so_already = [step for step, status in hold.observed.unless.items() if status == 0]
         left = baseline.holding(baseline.of_steps(hold.baseline, hold.context.outputs.names), so_already)
         after = baseline.decided(left, hold.context.identity.release, steps)
+        over = sights[name].lease
         try:
-            return await hold.acquire(line={"what": "decided", "due": list(steps)}, baseline=after)
+            answer = await hold.acquire(line={"what": "decided", "due": list(steps)}, baseline=after, over=over)
         except TargetError as error:
             return error
+        if over is not None and answer is None:
+            hold.context.emit(
+                TargetWarned(name, f"the lock was taken over from {holder_words(over, sights[name].state)}")
+            )
+        return answer
 
     answers = dict(zip(holds, await asyncio.gather(*(one(*item) for item in holds.items())), strict=True))
     failed = {name: answer for name, answer in answers.items() if isinstance(answer, TargetError)}
@@ -83,15 +142,24 @@ async def _try_all(
     return failed, held, tuple(name for name, answer in answers.items() if isinstance(answer, Moved))
 
 
-def _told(held: Mapping[str, Lease]) -> str:
-    by_holder: dict[str, list[str]] = {}
-    for name, lease in held.items():
-        by_holder.setdefault(holder(lease), []).append(name)
-    lines = [f"{named(names)} {'is' if len(names) == 1 else 'are'} locked by {who}" for who, names in by_holder.items()]
+def _told(blocked: Mapping[str, LeaseSight]) -> str:
+    """Who holds what, and what still runs there."""
+    alike: dict[str, list[str]] = {}
+    for name, sight in blocked.items():
+        who = "" if sight.lease is None else f"locked by {holder_words(sight.lease, sight.state)}"
+        at_work = sorted({f"step {job.key.step} of run {job.run}" for job in sight.running})
+        still = f"still running {', '.join(at_work)}" if at_work else ""
+        alike.setdefault(", ".join(filter(None, (who, still))), []).append(name)
+    lines = [f"{named(names)} {'is' if len(names) == 1 else 'are'} {told}" for told, names in alike.items()]
     more = [f"and {len(lines) - NAMED} more runs hold others"] if len(lines) > NAMED else []
     return "\n".join([*lines[:NAMED], *more])
 
 
-def _hint(held: Mapping[str, Lease], wait_s: float) -> str:
-    waited = f"waited {wait_s:g} s; " if wait_s else "--lock-wait 10m would wait; "
-    return f"{waited}if that run is gone, free them: octo-ssh lock --release {' '.join(list(held)[:NAMED])}"
+def _hint(blocked: Mapping[str, LeaseSight], wait_s: float) -> str:
+    names = " ".join(list(blocked)[:NAMED])
+    waited = f"waited {wait_s:g} s" if wait_s else "--lock-wait 10m would wait"
+    if any(sight.running for sight in blocked.values()):
+        return f"{waited}; octo-ssh lock --release {names} ends what still runs there, and frees them"
+    if all(sight.state is LeaseState.DOUBTFUL for sight in blocked.values()):
+        return f"{waited}, and take them over if nobody renews them; else free them: octo-ssh lock --release {names}"
+    return f"{waited}; if that run is gone, free them: octo-ssh lock --release {names}"

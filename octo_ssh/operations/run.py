@@ -39,7 +39,7 @@ from octo_ssh.model.work import PackageWork, ProbeWork, RunPlan, ScriptWork, Wor
 from octo_ssh.operations.approvals import Approvals
 from octo_ssh.operations.derived import remember_digests
 from octo_ssh.operations.interrupt import Interrupts
-from octo_ssh.operations.locks import lock_all, release_all
+from octo_ssh.operations.locks import LockQueue, lock_all, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
 from octo_ssh.output.commit import GroupCommit
@@ -240,7 +240,7 @@ class Run:
         """
         self._tell(PhaseStarted("lock"))
         wait_s = self.options.lock_wait_s
-        deadline = asyncio.get_running_loop().time() + wait_s
+        queue = LockQueue(self.state, self.identity.run, wait_s, asyncio.get_running_loop().time() + wait_s)
         for _ in range(ATTEMPTS):
             self.schedule = Schedule(plan)
             self.holds = {
@@ -254,7 +254,7 @@ class Run:
                 for name in plan.changing
                 if name in prepared.observed
             }
-            failed, moved = await lock_all(self.holds, _due(plan), deadline=deadline, wait_s=wait_s)
+            failed, moved = await lock_all(self.holds, _due(plan), queue)
             if not moved:
                 failed = {**failed, **await fence_all(self.holds, plan)}
                 for name, error in failed.items():

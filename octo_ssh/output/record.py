@@ -124,6 +124,29 @@ class RunRecord:
                 left = left[os.write(self._handle, left) :]
 
 
+def is_running(state: Path, run_id: str, *, host: str) -> bool | None:
+    """Whether the run still lives, a suspended one, too; None where this controller keeps no record of it.
+
+    ``host``: where it says to be run. By chance two controllers may give two runs the same id. Raises StateError.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        return None
+    path = state / "runs" / run_id / EVENTS
+    with _as_state_error(path):
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(handle, "rb") as file:
+            if _parsed(file.readline()).get("host") != host:
+                return None
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
+
+
 def last_failed(state: Path, project: str, environment: str | None) -> frozenset[str] | None:
     """Whom ``@failed`` means: failed, unreachable, unknown and never started in the last run. None: there was no run.
 

@@ -14,6 +14,7 @@ from octo_ssh.output.printer import Line, Tone, tone_of
 from octo_ssh.output.summary import named
 from octo_ssh.output.text import clean, clean_line
 from octo_ssh.output.words import amount, duration, fold, size
+from octo_ssh.planning.leases import LeaseSight, LeaseState
 
 _LEVELS = {Level.GOOD: ("ok", Tone.GOOD), Level.NOTE: ("note", Tone.CHANGE), Level.BAD: ("bad", Tone.BAD)}
 
@@ -129,27 +130,47 @@ def lock_lines(rows: Iterable[LockRow]) -> tuple[Line, ...]:
     """Who holds what; a target without a lock is only counted."""
     every = list(rows)
     lines: list[Line] = []
-    free = [row.target for row in every if row.outcome.is_good and row.lease is None]
+    free = [row.target for row in every if row.outcome.is_good and row.lease is None and not row.running]
     groups: dict[tuple[str, Tone], list[str]] = {}
     for row in every:
         if not row.outcome.is_good:
             groups.setdefault((f"{row.outcome.value}: {clean_line(row.reason)}", Tone.BAD), []).append(row.target)
-        elif row.lease is not None:
-            done = "released, was held by" if row.released else "held by"
-            groups.setdefault((f"{done} {holder(row.lease)}", Tone.CHANGE), []).append(row.target)
+        elif row.lease is not None or row.running:
+            groups.setdefault((_lock_words(row), Tone.CHANGE), []).append(row.target)
     lines += [Line(f"  {named(names)}  {told}", tone) for (told, tone), names in groups.items()]
     if free:
         lines.append(Line(f"  not locked: {fold(free)}", Tone.GOOD))
     return tuple(lines)
 
 
-def holder(lease: Lease) -> str:
-    """Who holds a lease, as far as its text, which comes from the target, makes sense. Like runs read alike."""
+def _lock_words(row: LockRow) -> str:
+    at_work = clean_line(", ".join(row.running))
+    parts = []
+    if row.lease is not None:
+        done = "released, was held by" if row.released else "held by"
+        parts.append(f"{done} {holder(row.lease, LeaseState(row.state) if row.state else None)}")
+    if at_work:
+        parts.append(f"ended {at_work}" if row.released else f"still running {at_work}")
+    if row.reason:
+        parts.append(clean_line(row.reason))
+    return "; ".join(parts)
+
+
+def holder(lease: Lease, state: LeaseState | None = None) -> str:
+    """Who holds a lease, as far as its text, which comes from the target, makes sense. Like runs read alike.
+
+    ``state``: how it stands, where more is known than the target says.
+    """
     told = str(holder_of(lease) or lease.who)
-    if lease.age_s is None:
-        told += ", from before a reboot"
-    elif lease.age_s > lease.ttl_s:
-        told += f", expired: not renewed for {duration(lease.age_s)}"
+    match state or LeaseSight(lease).state:
+        case LeaseState.KILLED:
+            told += ", whose run was killed here"
+        case LeaseState.EXPIRED:
+            told += f", expired: not renewed {'any more' if lease.age_s is None else f'for {duration(lease.age_s)}'}"
+        case LeaseState.DOUBTFUL:
+            told += ", from before a reboot"
+        case _:
+            pass
     return clean_line(told)
 
 

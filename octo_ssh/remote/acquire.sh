@@ -13,12 +13,14 @@ fi
 try "$o_root cannot be used" mkdir -p "$o_root/lock" "$o_root/work" "$o_root/store" "$o_root/state"
 take_turns
 
+o_again=
 o_try=0
 while :; do
 	read_lease
 	case $o_lease in
 	"$5:"*)
 		o_mine=$o_epoch
+		o_again=1
 		break
 		;;
 	"$9") ;;
@@ -54,7 +56,7 @@ trap 'end_lease "$o_mine"' EXIT
 sweep_leases "$o_mine"
 
 read_head
-if [ "$o_head" != "$8" ] && ! is_written "${10}"; then
+if [ "$o_head" != "$8" ] && { [ -z "$o_again" ] || ! is_written "${10}"; }; then
 	end_lease "$o_mine"
 	mark moved
 	finish 0

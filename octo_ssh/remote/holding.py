@@ -26,9 +26,7 @@ class Holding:
 
 def holding(root: str) -> Reading[Holding]:
     """Who holds the lock, where the journal ends, which scripts lie in the work folder."""
-    return Reading(
-        name="looking at the lock", body=body("lease", "memory", "holding"), words=(root,), parse=_holding
-    )
+    return Reading(name="looking at the lock", body=body("lease", "memory", "holding"), words=(root,), parse=_holding)
 
 
 def _holding(reply: Reply) -> Holding:

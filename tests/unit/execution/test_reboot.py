@@ -37,7 +37,7 @@ async def test_a_lost_connection_is_what_is_wanted_and_it_is_waited_for_the_mach
     end = await restart(target, "reboot", anew=True, answers=[Unreachable("web-1: refused")])
     assert (end.outcome, end.reason) == (Outcome.CHANGED, "restarted")
     assert target.hold.session.session is not target.session
-    assert (await target.hold.is_free()) is False
+    assert (await target.hold.look()).lease is not None
 
 
 @pytest.mark.parametrize("signal", ["HUP", "TERM", "KILL"])

@@ -36,7 +36,11 @@ async def test_who_holds_what_is_shown_and_nothing_is_changed(fleet: LocalFleet)
     fleet.broken["web-3"] = Unreachable("refused")
     for _ in range(2):
         rows = await locks(
-            fleet.request(), release=False, emit=fleet.events.append, make_connector=fleet.make_connector
+            fleet.request(),
+            release=False,
+            state=fleet.folder / "state",
+            emit=fleet.events.append,
+            make_connector=fleet.make_connector,
         )
         assert [(row.target, row.outcome, row.lease and row.lease.who, row.released, row.reason) for row in rows] == [
             ("web-1", Outcome.UNCHANGED, '{"user":"ada"}', False, ""),
@@ -49,7 +53,11 @@ async def test_who_holds_what_is_shown_and_nothing_is_changed(fleet: LocalFleet)
 async def test_release_ends_the_lease_and_its_holder_has_lost_it(fleet: LocalFleet) -> None:
     taken = await hold(fleet, "db", "~/elsewhere")
     rows = await locks(
-        fleet.request("all"), release=True, emit=fleet.events.append, make_connector=fleet.make_connector
+        fleet.request("all"),
+        release=True,
+        state=fleet.folder / "state",
+        emit=fleet.events.append,
+        make_connector=fleet.make_connector,
     )
     assert [(row.target, row.outcome, row.released) for row in rows] == [
         ("web-1", Outcome.UNCHANGED, False),
@@ -59,12 +67,18 @@ async def test_release_ends_the_lease_and_its_holder_has_lost_it(fleet: LocalFle
     ]
     assert rows[3].lease is not None
     assert rows[3].lease.token == "t0ken"
-    with pytest.raises(RemoteError, match="lock was lost"):
+    with pytest.raises(RemoteError, match="lock was released by somebody else"):
         await fleet.session("db").act(renew("~/elsewhere", epoch=taken.epoch, token="t0ken", ttl_s=90))
     assert os.listdir(fleet.home("web-1")) == [], "a target without a lock was written to"
 
 
 async def test_releasing_wants_targets_named(fleet: LocalFleet) -> None:
     with pytest.raises(UsageError, match="--release wants targets"):
-        await locks(fleet.request(), release=True, emit=fleet.events.append, make_connector=fleet.make_connector)
+        await locks(
+            fleet.request(),
+            release=True,
+            state=fleet.folder / "state",
+            emit=fleet.events.append,
+            make_connector=fleet.make_connector,
+        )
     assert fleet.told() == []

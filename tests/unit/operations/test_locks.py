@@ -16,11 +16,12 @@ from octo_ssh.errors import Position, Refused, RemoteError, TargetError
 from octo_ssh.execution.context import RunContext, RunIdentity
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.outputs import Outputs
+from octo_ssh.execution.steady import SteadySession
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import line_sha256
 from octo_ssh.model.observed import Lease
 from octo_ssh.operations import locks
-from octo_ssh.operations.locks import lock_all, release_all
+from octo_ssh.operations.locks import LockQueue, lock_all, release_all
 from octo_ssh.output.reports import holder
 from octo_ssh.packages.bundle import Bundles
 from octo_ssh.remote.lock import Acquired, acquire, release
@@ -39,12 +40,17 @@ async def never(*_: object) -> Any:
     raise AssertionError("nobody is asked, and nothing restarts")
 
 
+async def on_disk() -> None:
+    return
+
+
 async def take(fleet: LocalFleet, name: str) -> Hold:
     """A target as a run holds it before it is locked."""
     identity = RunIdentity("20260101T000000Z-0001", "shop", "1.0", None, "ada", "box")
     context = RunContext(
         identity=identity,
         emit=fleet.events.append,
+        on_disk=on_disk,
         now=lambda: "2026-01-01T00:00:00Z",
         secrets=SecretStore(),
         packages={},
@@ -52,14 +58,16 @@ async def take(fleet: LocalFleet, name: str) -> Hold:
         configured={},
         files={},
         outputs=Outputs(SecretStore(), {name: name.title() for name in ("migrate", "init", "seed")}),
-        artifacts=Path("unused"),
+        artifacts=fleet.folder / "artifacts",
         connect=never,
         approve=never,
         run_outcome=lambda: "success",
     )
     session = fleet.session(name)
     seen = await session.observe(observe("~/.octo-ssh", "shop", None, ()))
-    return Hold(context, Target(name, Position("inventory.yaml")), session, seen, token="0123456789abcdef")
+    target = Target(name, Position("inventory.yaml"))
+    steady = SteadySession(target, never, fleet.events.append, session)
+    return Hold(context, target, steady, seen, token="0123456789abcdef")
 
 
 async def take_from_others(fleet: LocalFleet, name: str) -> Acquired:
@@ -82,7 +90,10 @@ async def take_from_others(fleet: LocalFleet, name: str) -> Acquired:
 
 
 async def lock(holds: dict[str, Hold], *, wait_s: float = 0) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
-    return await lock_all(holds, DUE, deadline=asyncio.get_running_loop().time() + wait_s, wait_s=wait_s)
+    hold = next(iter(holds.values()))
+    state, run = hold.context.artifacts.parent / "state", hold.context.identity.run
+    queue = LockQueue(state, run, wait_s, asyncio.get_running_loop().time() + wait_s)
+    return await lock_all(holds, DUE, queue)
 
 
 def journal(fleet: LocalFleet, name: str) -> list[dict[str, Any]]:
@@ -99,7 +110,7 @@ async def test_when_one_target_is_held_nothing_is_due_on_the_others(fleet: Local
     await take_from_others(fleet, "web-2")
     with pytest.raises(Refused, match="web-2 is locked by bob@pc since now for apply other"):
         await lock(holds)
-    assert await holds["web-1"].is_free()
+    assert (await holds["web-1"].look()).lease is None
     assert due(fleet, "web-1") == {}
     assert [line["what"] for line in journal(fleet, "web-1")] == ["decided", "run ended"]
 
@@ -130,7 +141,7 @@ async def test_a_cancelled_locking_leaves_no_lease(fleet: LocalFleet) -> None:
         await locking
     await release_all([hold], lambda _: "skipped")
     assert [line["what"] for line in journal(fleet, "web-1")] == ["decided", "run ended"], "it was taken meanwhile"
-    assert await hold.is_free()
+    assert (await hold.look()).lease is None
 
 
 async def test_a_cancelled_record_is_whole_and_the_chain_goes_on(fleet: LocalFleet) -> None:

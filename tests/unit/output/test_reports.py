@@ -168,7 +168,17 @@ def test_new_known_and_missing_keys_are_told_apart() -> None:
 
 
 def test_a_report_is_one_json_document() -> None:
-    row = LockRow("a", Outcome.UNCHANGED, None)
+    row = LockRow("a", Outcome.UNCHANGED, None, state="free")
     assert reports.report_document("lock", [row]) == {
-        "lock": [{"target": "a", "outcome": "unchanged", "lease": None, "released": False, "reason": ""}]
+        "lock": [
+            {
+                "target": "a",
+                "outcome": "unchanged",
+                "lease": None,
+                "released": False,
+                "reason": "",
+                "state": "free",
+                "running": [],
+            }
+        ]
     }
