@@ -6,6 +6,13 @@ must_keep_secrets() {
 	case $(command -v printf) in */*) fail "the target's sh has no printf of its own: it cannot keep scripts secret" ;; esac
 }
 
+# Fails where scripts cannot be run as they must be.
+must_run_scripts() {
+	must_keep_secrets
+	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: scripts need it to be ended cleanly'
+	[ -d /dev/fd ] || fail '/dev/fd is missing on the target'
+}
+
 # $o_env, $o_script: exports and script, from the input. $1: bytes, $2: divider.
 take_script() {
 	take_two "$1" "$2"
@@ -17,15 +24,12 @@ take_script() {
 	'#!!'*)
 		# This line is none of the script's: it came before it, and line numbers are to stay true.
 		o_interpreter=${o_first#???}
-		o_script=${o_script#*
-}
+		o_script=${o_script#"$o_first"?}
 		;;
 	'#!'*[!\ ]*) o_interpreter=${o_first#??} ;;
 	*) o_interpreter='sh' ;;
 	esac
-	must_keep_secrets
-	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: scripts need it to be ended cleanly'
-	[ -d /dev/fd ] || fail '/dev/fd is missing on the target'
+	must_run_scripts
 }
 
 # Go to the script's folder $1, or to the run's work folder $2 where there is none. Status 97: it is not there.

@@ -44,8 +44,8 @@ class Session(Observer, Protocol):
 
         Bytes of the section ``output`` go to ``on_output`` as they come and are not kept in the reply. When the task
         is cancelled or the deadline passes, the program's farewell is sent and standard input closed, which makes
-        programs end what they started; the program's end is awaited for 10 s before the channel is dropped. ``on_sent`` gets the running count of input
-        bytes. Raises as ``observe``.
+        programs end what they started; the program's end is awaited for 10 s before the channel is dropped.
+        ``on_sent`` gets the running count of input bytes. Raises as ``observe``.
         """
         ...
 

@@ -1,0 +1,187 @@
+# Runs a job's script in a session of its own, keeps what it prints and how it ended; knows of no connection.
+# Words: cwd seconds limit-bytes beat|'' step part digest input-bytes divider; the mark is the first line of the input.
+# What happens comes as lines in `ctl`: `stop` from anybody who may write there, and ours, which begin with the mark.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
+unset o_supervisor
+IFS= read -r o_nonce
+o_half=${o_nonce%????????????????}
+o_beat=$4
+take_script "$8" "$9"
+exec </dev/null 5<>ctl
+# Who ends a whole login or shuts the machine down ends the script, too: that is still to be told.
+trap : HUP INT TERM
+clock
+look_at_process $$
+ln -sn "run/$o_boot/$$/$o_start/$5/$6/$7/$o_nonce" go 2>/dev/null || exit
+
+say() { printf '%s %s\n' "$o_nonce" "$1" >&5; }
+
+beat() { [ -z "$o_beat" ] || printf %s "$1" >>"$o_beat"; }
+
+# Run the script, in folder $1. Behind the last byte that it printed stands the marker `ended`.
+run_script() {
+	trap : HUP INT TERM PIPE
+	o_status=97
+	if cd -- "$1"; then
+		start_script "$o_half" 5>&-
+		say "began $o_child"
+		wait "$o_child"
+		o_status=$?
+		# Here, a signal ends waiting, not the script.
+		while [ "$o_status" -gt 128 ] && kill -0 "$o_child"; do
+			wait "$o_child"
+			o_status=$?
+		done
+	fi
+	mark ended
+	say "ended $o_status"
+}
+
+# Keep what comes on standard input, $1 bytes of it, and count the rest. dd writes each read at once, and counts reads.
+keep_output() {
+	trap : HUP INT TERM
+	o_room=$1
+	o_cut=over
+	while [ "$o_room" -gt 0 ]; do
+		o_bytes=65536
+		o_reads=$((o_room / o_bytes))
+		if [ "$o_reads" -eq 0 ]; then
+			o_bytes=$o_room
+			o_reads=1
+		fi
+		if ! o_said=$(LC_ALL=C dd bs="$o_bytes" count="$o_reads" 2>&1 >>log); then
+			o_cut=full
+			break
+		fi
+		# `3+2 records in`, perhaps behind a warning: full reads and short ones. Fewer than asked for: the end.
+		o_said=${o_said%% records in*}
+		o_said=${o_said##*[!0-9+]}
+		if [ $((${o_said%+*} + ${o_said#*+})) -lt "$o_reads" ]; then
+			say written
+			return
+		fi
+		o_room=$(($1 - $(wc -c <log)))
+	done
+	say "$o_cut"
+	exec 6<&0
+	{
+		cat <&6 &
+		say "draining $!"
+		wait $!
+	} | wc -c >dropped
+	say drained
+}
+
+# End the script and what it started, as soon as there is one.
+end_script() {
+	if [ -z "$o_child" ] || [ -n "$o_status" ]; then return; fi
+	end_all "$o_child" "$o_half"
+	o_left=$o_names
+	keep_looking
+}
+
+# Have `look` come again and again.
+keep_looking() {
+	[ -z "$o_looking" ] || return 0
+	(while sleep 0.05 || sleep 1; do say look; done) &
+	o_looking=$!
+}
+
+# The script has ended: is its output complete, though something it left behind may still write?
+look_at_output() {
+	if [ -z "$o_status" ]; then
+		# It was to be ended, and could not be.
+		[ "$1" -lt 20 ] || o_complete=1
+	elif [ -n "$o_cut" ]; then
+		[ "$1" -lt 4 ] || kill "$o_drain"
+	elif tail -c 65536 log | tr '\0' '\n' | grep -qF "$o_nonce ended"; then
+		o_complete=1
+	else
+		look_at_process "$o_keeper"
+		case $o_start in '' | gone)
+			# Somebody killed it.
+			o_cut=full
+			o_complete=1
+			;;
+		esac
+	fi
+}
+
+# Complete the marker `ended` in the log, of which the beginning may be there.
+complete_log() {
+	o_whole="$o_nonce endedx"
+	o_last=$(tail -c ${#o_whole} log | LC_ALL=C tr -c '0-9a-z ' x)
+	o_there=$o_whole
+	until [ "$o_last" != "${o_last%"$o_there"}" ] || [ -z "$o_there" ]; do o_there=${o_there%?}; done
+	o_missing=${o_whole#"$o_there"}
+	[ -z "$o_missing" ] || printf '%s\n' "${o_missing%x}" >>log
+	[ -n "$o_cut" ] || return
+	read -r o_dropped <dropped
+	o_dropped=$((${o_dropped:-0} - ${#o_missing}))
+}
+
+beat b
+run_script "$1" | keep_output "$3" &
+o_keeper=$!
+(sleep "$2" && say late) &
+o_env=
+o_script=
+o_child=
+o_status=
+o_why=
+o_cut=
+o_drain=
+o_left=
+o_looking=
+o_looks=0
+o_complete=0
+while [ "$o_complete" -eq 0 ]; do
+	read -r o_from o_what o_which <&5 || continue
+	case $o_from in
+	stop) o_what=cancelled ;;
+	"$o_nonce") ;;
+	*) continue ;;
+	esac
+	case $o_what in
+	cancelled | late)
+		[ -n "$o_why" ] || o_why=.$o_what
+		end_script
+		;;
+	began)
+		o_child=$o_which
+		[ -z "$o_why" ] || end_script
+		;;
+	ended)
+		o_status=$o_which
+		beat e
+		keep_looking
+		;;
+	over | full) o_cut=$o_what ;;
+	draining) o_drain=$o_which ;;
+	written | drained) o_complete=1 ;;
+	look)
+		o_looks=$((o_looks + 1))
+		look_at_output "$o_looks"
+		;;
+	esac
+done
+
+# All that is ours in this session, but for this shell.
+trap '' ALRM
+kill -ALRM -$$
+wait
+rm -f ballast
+o_dropped=0
+[ -z "$o_cut$o_left" ] || complete_log
+o_end=${o_status:-137}$o_why
+[ "$o_cut" != full ] || o_end=$o_end.full
+[ "$o_dropped" -le 0 ] || o_end=$o_end.dropped-$o_dropped
+ln -sn "$o_end" status
+rm -f ctl dropped
+exec >>log
+if [ -n "$o_left" ]; then
+	mark survivors
+	printf '%s' "$o_left"
+fi
+mark "exit-$o_end"
+finish 0
