@@ -54,7 +54,7 @@ class Engine:
     _tried: set[Start] = field(default_factory=set, init=False)
 
     async def carry_out(self, start: Start) -> StepEnd:
-        """Do one step on one target, as often as its ``retry`` allows. Raises StateError where events cannot be kept."""
+        """Do one step on one target, as often as its ``retry`` allows. Raises StateError: events cannot be kept."""
         step = self.steps[start.step_id].step
         self.context.emit(StepBegan(start.step_id, start.target))
         retry = step.retry

@@ -59,7 +59,7 @@ class FilePlacement:
         )
         if due and work.on_change is not None:
             self.voice.note("on_change")
-            end = await run_script(self.hold, work.on_change, self.voice)
+            end = await run_script(self.hold, work.on_change, self.voice, part=ON_CHANGE)
             if end.outcome is not Outcome.CHANGED:
                 return await self._failed(replace(end, outcome=Outcome.FAILED, reason=f"on_change: {end.reason}"))
         holds_secrets = work.wanted is not None and work.wanted.holds_secrets

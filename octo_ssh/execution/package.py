@@ -213,7 +213,7 @@ class Deployment:
     async def _run(self, what: str, script: ScriptWork) -> StepEnd | None:
         """Run one of the step's scripts; how it failed, or None."""
         self.voice.note("activating" if what == "activate" else f"running {what}")
-        end = await run_script(self.hold, script, self.voice, beat=self._beat)
+        end = await run_script(self.hold, script, self.voice, part=what, beat=self._beat)
         if end.outcome is Outcome.CHANGED:
             return None
         return StepEnd(Outcome.FAILED, f"{what}: {end.reason}", end.status, end.tail)
@@ -295,7 +295,8 @@ class Deployment:
         reason = failure.reason + (f"; back at {old}" if old else "; nothing is current, as before")
         done: list[str] = []
         for what, script in way_back.items():
-            end = await run_script(self.hold, script, StepVoice(self.context, self.step.id, self.hold.target.name))
+            voice = StepVoice(self.context, self.step.id, self.hold.target.name)
+            end = await run_script(self.hold, script, voice, part=f"returning.{what}")
             if end.outcome is not Outcome.CHANGED:
                 reason += f", but its {what} failed: {end.reason}"
                 break

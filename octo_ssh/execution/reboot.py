@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from octo_ssh.errors import HostKeyRefused, TargetError
+from octo_ssh.errors import ConnectionLost, HostKeyRefused, TargetError, TargetTimeout
 from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.script import run_script
@@ -27,13 +27,23 @@ async def run_and_wait(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEn
     deadline = loop.time() + work.timeout_s
     usual_s, hold.session.patience_s = hold.session.patience_s, max(hold.session.patience_s, work.timeout_s)
     try:
-        end = await run_script(hold, work, voice)
+        end = await _run(hold, work, voice)
         if end.outcome is Outcome.FAILED and end.status not in _KILLED:
             return end
         voice.note("waiting until it is back")
         return await _back(hold, work, voice, end, deadline)
     finally:
         hold.session.patience_s = usual_s
+
+
+async def _run(hold: Hold, work: ScriptWork, voice: StepVoice) -> StepEnd:
+    """The script's end; that it was lost with everything else on the machine is none to worry about yet."""
+    try:
+        return await run_script(hold, work, voice)
+    except HostKeyRefused:
+        raise
+    except (ConnectionLost, TargetTimeout) as error:
+        return StepEnd(Outcome.UNKNOWN, voice.masked(error.beside(hold.name)), tail=voice.finish())
 
 
 async def _back(hold: Hold, work: ScriptWork, voice: StepVoice, end: StepEnd, deadline: float) -> StepEnd:

@@ -40,6 +40,11 @@ class Seat(Protocol):
         ...
 
     @property
+    def boot_id(self) -> str:
+        """Of the machine as it was when the run began; empty where it cannot restart in between."""
+        ...
+
+    @property
     def hangup(self) -> Hangup:
         """What becomes of a script here when the controller vanishes."""
         ...
@@ -65,6 +70,7 @@ class ControllerSeat:
     root: str
     plan_folder: str
     name: str = CONTROLLER
+    boot_id: str = ""
 
     @classmethod
     def at(cls, folder: str, *, root: str, hidden: Iterable[str]) -> ControllerSeat:
