@@ -49,7 +49,7 @@ async def fence(hold: Hold, step_id: str, work: PackageWork) -> None:
     seen = hold.observed.packages[step_id].current
     if current != seen:
         raise RemoteError(
-            f"{work.to}/current was switched while it was looked at: from {seen or 'nothing'} to {current or 'nothing'}",
+            f"somebody switched {work.to}/current from {seen or 'nothing'} to {current or 'nothing'} meanwhile",
             hint="nothing was changed; apply again",
         )
 

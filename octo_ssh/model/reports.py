@@ -95,7 +95,8 @@ class LockRow:
     released: bool = False
     reason: str = ""
     state: str = ""
-    """``free``, ``held``, ``expired``, ``killed`` (its run, on this controller), ``doubtful`` (from before a reboot)."""
+    """``free``, ``held``, ``expired``, ``killed`` (its run was, on this controller), ``doubtful`` (it is from before a
+    reboot)."""
     running: tuple[str, ...] = ()
     """What is still at work there: ``step migrate of run 2026…``."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,6 @@ from octo_ssh.errors import TargetError, UsageError
 from octo_ssh.model.events import Emit
 from octo_ssh.model.holder import described
 from octo_ssh.model.inventory import Target
-from octo_ssh.model.jobs import JobSeen
 from octo_ssh.model.memory import journal_line
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.reports import LockRow

@@ -1,14 +1,14 @@
 """The right to point ``current`` elsewhere: ``grant.sh`` (SPEC sections 6 and 7).
 
-It is a folder of the lease's holder, ``<to>/.octo-ssh/.flip.EPOCH.TOKEN``; the last one stays, and keeps out whoever comes
-with an older lease.
+It is a folder of the holder of the lease, ``<to>/.octo-ssh/.flip.EPOCH.TOKEN``. The last one stays, and keeps out
+whoever comes with an older lease.
 """
 
 from __future__ import annotations
 
 from octo_ssh.errors import LeaseLost
 from octo_ssh.model.program import Acting, Reply
-from octo_ssh.remote import replies, words
+from octo_ssh.remote import replies
 from octo_ssh.remote.lock import lease_token
 from octo_ssh.remote.source import body
 
@@ -23,10 +23,10 @@ class FlipLost(LeaseLost):
 
 
 def grant(to: str, *, epoch: int, token: str, void: int = 0) -> Acting[str | None]:
-    """Give the right to the holder of the lease and take it from all before; its answer is where ``current`` points then.
+    """Give the right to the holder of the lease, and take it from all before; its answer is where ``current`` points.
 
-    Nothing is done where no package was ever laid out. ``void``: the epoch of a right that no run can have any more: the
-    target's lock was made anew since. Its reply is a FlipLost when a later epoch has the right.
+    Nothing is done where no package was ever laid out. ``void``: the epoch of a right that no run can have any more:
+    the target's lock was made anew since. Its reply is a FlipLost when a later epoch has the right.
     """
     return Acting(
         name="taking the right to switch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from octo_ssh.errors import StateError
 from octo_ssh.model import events
 from octo_ssh.model.events import TargetResult
 from octo_ssh.model.outcomes import Outcome
-from octo_ssh.output.record import RunRecord, last_failed, new_run_id
+from octo_ssh.output.record import RunRecord, is_running, last_failed, new_run_id
 
 START = datetime(2026, 11, 24, 7, 3, 12, tzinfo=UTC)
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -182,3 +183,31 @@ def test_a_run_that_was_refused_before_it_had_targets_does_not_count(tmp_path: P
     finished_run(tmp_path, 1, {"a": Outcome.FAILED})
     create(tmp_path, 2).finish()
     assert last_failed(tmp_path, "shop", "staging") == frozenset(NAMES)
+
+
+def test_a_run_lives_while_it_holds_its_record(tmp_path: Path) -> None:
+    here = socket.gethostname()
+    record = create(tmp_path)
+    assert is_running(tmp_path, run_id(0), host=here) is True
+    record.finish()
+    assert is_running(tmp_path, run_id(0), host=here) is False
+
+
+def test_a_run_of_which_nothing_is_known_here_may_live(tmp_path: Path) -> None:
+    """Of another controller, or of another one that by chance has the same id; or a word that leads elsewhere."""
+    here = socket.gethostname()
+    assert is_running(tmp_path, run_id(0), host=here) is None
+    create(tmp_path).finish()
+    assert is_running(tmp_path, run_id(1), host=here) is None
+    assert is_running(tmp_path, run_id(0), host="elsewhere") is None
+    for odd in ("", "..", f"../runs/{run_id(0)}", f"{run_id(0)}/../{run_id(0)}", run_id(0) + "\n"):
+        assert is_running(tmp_path, odd, host=here) is None
+
+
+def test_a_record_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    create(tmp_path).finish()
+    other = tmp_path / "runs" / run_id(1)
+    other.mkdir()
+    (other / "events.jsonl").symlink_to(tmp_path / "runs" / run_id(0) / "events.jsonl")
+    with pytest.raises(StateError):
+        is_running(tmp_path, run_id(1), host=socket.gethostname())
