@@ -18,6 +18,11 @@ class Disk:
     free_bytes: int
     free_inodes: int | None
     """None where the file system does not count them."""
+    id: str = ""
+    """Of the file system; empty where it has none."""
+    left_bytes: int = 0
+    """Taken there by what killed runs left: it goes before anything else comes."""
+    left_inodes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,8 +260,8 @@ class RunPlan:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     """Targets that could not be reached, with the reason."""
     broken: Mapping[str, str] = field(default_factory=dict)
-    """Targets that were reached and could not be looked at (sudo refused, a damaged baseline): failed, with the
-    reason."""
+    """Targets that were reached and could not be looked at (sudo refused, a damaged baseline), or have no room for what
+    they are to get: failed, with the reason."""
     skip_unreachable: bool = False
     forgetting: frozenset[str] = frozenset()
     """Targets that remember files, units or packages of steps that the plan has no more: they do until a success."""

@@ -73,6 +73,8 @@ class Prepared:
     files: dict[tuple[str, str], Wanted] = field(default_factory=dict)
     """By step id and target."""
     _alike: dict[tuple[str, ...], Manifest] = field(default_factory=dict)
+    _cramped: set[str] = field(default_factory=set)
+    """Targets of which it was told that they have no room."""
 
     async def look(self, names: tuple[str, ...]) -> None:
         """Observe targets (again) and settle every doubt about them."""
@@ -114,6 +116,12 @@ class Prepared:
                 },
             )
         )
+        for name, reason in plan.broken.items():
+            if name not in self.broken and name not in self._cramped:
+                self._cramped.add(name)
+                self.emit(
+                    TargetLost(name, Outcome.FAILED, reason, "nothing was changed there; make room, and apply again")
+                )
         self.emit(PlanMade(plan))
         return plan
 

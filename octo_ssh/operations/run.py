@@ -282,12 +282,15 @@ class Run:
             return set()
         self._tell(PhaseStarted("push"))
         ends = await push_all(context, jobs, at_once=plan.max_parallel)
-        for (_, target), end in ends.items():
-            if isinstance(end, TargetError) and self._holds(target):
+        built: set[tuple[str, str]] = set()
+        for target, end in ends.items():
+            if isinstance(end, TargetError):
                 self._leave(target, end)
             elif isinstance(end, Exception):
                 raise end
-        return {key for key, end in ends.items() if end is True}
+            else:
+                built |= {(step_id, target) for step_id, is_laid_out in end.items() if is_laid_out}
+        return built
 
     def _holds(self, target: str) -> bool:
         return target in self.holds and not self.holds[target].gone

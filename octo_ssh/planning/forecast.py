@@ -56,7 +56,7 @@ class _Attempt:
         given = self.scene.given
         each = {step.id: self.scene.reach[step.id] for step in self._steps() if not step.once}
         self.outlook = Outlook(given.observed, self.scene.release, each)
-        targets = [name for name in given.selection.targets if name in given.observed]
+        targets = [name for name in given.selection.targets if name in given.observed and name not in given.broken]
         self.here = {name: TargetForecast(self.scene, name, self.outlook) for name in targets}
         self.controller = ControllerForecast(self.scene, self.here, self.outlook)
         self.names_of = {step.id: self.scene.reach[step.id] for step in self._steps()}

@@ -38,7 +38,7 @@ class PlanInput:
     unreachable: Mapping[str, str]
     """Targets that could not be reached, with the reason."""
     broken: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    """Targets that were reached and could not be looked at, with the reason."""
+    """Targets that were reached and could not be looked at, or have no room for what they are to get: the reason."""
     manifests: Mapping[str, Manifest]
     """By package, as it was acquired."""
     configured: Mapping[tuple[str, str], Configured]

@@ -53,7 +53,7 @@ class Ledger:
         unreachable = () if self.plan.skip_unreachable else self.plan.unreachable
         self._spent = [name for name in self.plan.targets if name in unreachable or name in self.plan.broken]
         if len(self._spent) > self.plan.max_failures:
-            what = "could not be looked at" if self.plan.broken else "cannot be reached"
+            what = "cannot be deployed to" if self.plan.broken else "cannot be reached"
             way_on = "" if self.plan.broken else " ('unreachable: skip' in the plan would go on without)"
             self.halt(f"{named(self._spent)} {what}; max_failures is {self.plan.max_failures}{way_on}")
 

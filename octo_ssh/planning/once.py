@@ -31,7 +31,7 @@ def once_target(scene: Scene, step: Step, targets: Sequence[str], changing: Coll
     if not targets:
         return None
     observed = scene.given.observed
-    reachable = [name for name in targets if name in observed]
+    reachable = [name for name in targets if name in observed and name not in scene.given.broken]
     if not reachable:
         return Chosen(targets[0], is_due=False, reason="")
     first = reachable[0]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from octo_ssh.errors import FileErrors, Refused
 from octo_ssh.model.plan import Budget, GroupStep, Rolling, Step
 from octo_ssh.model.work import PlannedStep, RunPlan, Window
 from octo_ssh.planning.forecast import Forecast, forecast
 from octo_ssh.planning.inputs import PlanInput, Scene
+from octo_ssh.planning.space import shortages
 
 __all__ = ["PlanInput", "make_plan"]
 
 
 def make_plan(given: PlanInput) -> RunPlan:
-    """What a run will do: the very object that ``plan`` prints and ``apply`` executes.
+    """What a run will do: the very object that ``plan`` prints and ``apply`` executes. A target that has no room for
+    what would be laid out there has failed before anything begins.
 
     Raises FileErrors for templates that cannot be rendered, and Refused, with every reason, for places that belong to
     others, two names for one machine, a ``once`` step of which nobody can tell whether it was done, and URLs to be
@@ -28,6 +31,9 @@ def make_plan(given: PlanInput) -> RunPlan:
     reasons = [*_doubles(given), *dict.fromkeys(scene.refusals)]
     if reasons:
         raise Refused("\n".join(reasons), hint="nothing was changed")
+    cramped = shortages(scene, found)
+    if cramped:
+        return make_plan(replace(given, broken={**given.broken, **cramped}))
     plan = given.loaded.plan
     targets = given.selection.targets
     return RunPlan(

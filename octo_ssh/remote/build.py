@@ -13,6 +13,8 @@ from octo_ssh.model.program import Acting, FileInput, Input, Reply
 from octo_ssh.packages.bundle import Bundle
 from octo_ssh.packages.delta import Difference
 from octo_ssh.remote import replies, words
+from octo_ssh.remote.grant import checked
+from octo_ssh.remote.lock import lease_token
 from octo_ssh.remote.source import body
 from octo_ssh.remote.trees import parse_tree
 
@@ -43,12 +45,17 @@ def build(
     shared: tuple[str, ...] = (),
     seeds: tuple[str, ...] = (),
     supply: Supply = Supply.STORE,
-) -> Acting[Tree]:
-    """Make the release beside its place, for ``commit`` to name; its answer is what came out, to be compared.
+    epoch: int,
+    token: str,
+) -> Acting[Tree | None]:
+    """Make the release beside its place, for ``commit`` to name; its answer is what came out, to be compared. None: the
+    store has the bundle no more, or damaged.
 
     ``root`` is absolute. ``base``: the release folder that ``difference`` was made against. ``configured``: a tar.
     ``shared``: paths that must exist in ``<to>/shared`` afterwards; those in ``seeds`` are filled from
-    ``.octo-ssh-seeds/<path>`` of the bundle, others begin as empty folders. Nothing is left when it fails.
+    ``.octo-ssh-seeds/<path>`` of the bundle, others begin as empty folders. Nothing is left when it fails. What
+    earlier tries left in ``to`` goes; one that is still at work is ended. The lease of
+    ``epoch`` and ``token`` gets the right to switch; the reply is a FlipLost where a later one has it.
     """
     packed = gzip.compress(_text(manifest, difference), compresslevel=6, mtime=0)
     pieces: tuple[Input, ...] = (packed, configured)
@@ -57,7 +64,7 @@ def build(
         pieces, size = (*pieces, FileInput(str(bundle.path), bundle.size)), size + bundle.size
     return Acting(
         name="laying the release out",
-        body=body("place", "tree", "build"),
+        body=body("place", "flip", "tree", "build"),
         words=(
             to,
             root,
@@ -76,10 +83,13 @@ def build(
             str(len(difference.add_lines)),
             str(len(list(_odd_folders(manifest)))),
             str(len(difference.moves)),
+            str(epoch),
+            lease_token(token),
             *(("1" if path in seeds else "0") + path for path in shared),
         ),
         parse=_tree,
         input=pieces,
+        repeatable=True,
     )
 
 
@@ -102,5 +112,6 @@ def _odd_folders(manifest: Manifest) -> Iterator[bytes]:
             yield f"{entry.mode:04o} ".encode("ascii") + _ODD_BYTE.sub(lambda byte: b"\\0%03o" % byte[0][0], raw)
 
 
-def _tree(reply: Reply) -> Tree:
-    return parse_tree(dict(replies.checked(reply).sections))
+def _tree(reply: Reply) -> Tree | None:
+    told = checked(reply)
+    return None if replies.optional(told, "bundle") is not None else parse_tree(dict(told.sections))

@@ -1,6 +1,8 @@
-# Lay a release out beside its place, complete and configured; `commit` gives it its name.
+# Lay a release out beside its place, complete and configured; `commit` gives it its name. The section `bundle` says
+# instead what is wrong with the bundle in the store.
 # Words: to root project environment folder base manifest-sha256 bundle-sha256 gz|zst store|input
-#   total-bytes text-bytes configured-bytes lines-out lines-in odd-folders moves shared… (with a leading 1: to be seeded)
+#   total-bytes text-bytes configured-bytes lines-out lines-in odd-folders moves epoch token
+#   shared… (with a leading 1: to be seeded)
 # shellcheck shell=sh disable=SC2016,SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 022
 absolute "$1"
@@ -23,25 +25,27 @@ o_out=$5
 o_in=$6
 o_odd=$7
 o_moves=$8
-shift 8
+o_flip_epoch=$9
+shift 9
+o_flip_token=$1
+shift
 check_place
 look_at_find
 o_scratch=$o_to/.octo-ssh/build.$o_folder
 o_part=$o_to/releases/.$o_folder.tmp
 o_built=0
 
-# A tool in a pipe failed: remember it, and what it said.
-broke() { : >"$o_scratch/broke"; }
+# A tool in a pipe failed: a file less remembers it, for which there is room on a full disk, too.
+broke() { rm -f -- "$o_scratch/well"; }
 
-# Fails with what the tools of a pipe said. On a full disk there was no room even for that.
+# Fails with what the tools of a pipe said, and what is free: on a full disk there was no room for what they said.
 unbroken() {
-	[ -e "$o_scratch/broke" ] || return 0
-	o_said=$(cat "$o_scratch"/*.said 2>/dev/null | head -c 4000)
-	[ -n "$o_said" ] || o_said=$(disk "$o_to" | while read -r o_free o_block o_nodes; do
-		echo "no reason could be told; $((o_free * o_block)) bytes are free there"
-	done)
-	fail "$1: $o_said"
+	if [ -e "$o_scratch/well" ] && { : >"$o_scratch/well"; } 2>/dev/null; then return 0; fi
+	failed "$1: $(cat "$o_scratch"/*.said 2>/dev/null | head -c 4000)"
 }
+
+# Fails with a sentence, and what is free.
+failed() { fail "$1; $(room "$o_to")"; }
 
 # A tar into the release. busybox's tar applies the umask to what the archive says; nobody else can enter $o_part yet.
 extract() (
@@ -55,8 +59,8 @@ carry() {
 	tr '\n' '\0' | xargs -0 sh -c '
 		from=$1 into=$2 scratch=$3
 		shift 3
-		{ tar -cf - -C "$from" -- "$@" 2>>"$scratch/from.said" || : >"$scratch/broke"; } |
-			{ umask 0; tar -xpof - -C "$into" 2>>"$scratch/to.said" || : >"$scratch/broke"; }
+		{ tar -cf - -C "$from" -- "$@" 2>>"$scratch/from.said" || rm -f -- "$scratch/well"; } |
+			{ umask 0; tar -xpof - -C "$into" 2>>"$scratch/to.said" || rm -f -- "$scratch/well"; }
 		' sh "$1" "$2" "$o_scratch" 2>>"$o_scratch/batch.said" || broke
 }
 
@@ -70,7 +74,10 @@ claim() {
 	try "$o_to cannot be made" mkdir -p "$o_to"
 	try "$o_to cannot be used" mkdir -p "$o_to/.octo-ssh" "$o_to/releases" "$o_to/shared"
 	[ "$o_place" = absent ] || return 0
-	{ owner_text >"$o_to/.octo-ssh/owner.$$"; } 2>/dev/null || fail "$o_to/.octo-ssh cannot be written: is the disk full?"
+	{ owner_text >"$o_to/.octo-ssh/owner.$$"; } 2>/dev/null || {
+		rm -f -- "$o_to/.octo-ssh/owner.$$"
+		failed "$o_to/.octo-ssh cannot be written"
+	}
 	try "$o_to cannot be claimed" mv -f "$o_to/.octo-ssh/owner.$$" "$o_to/.octo-ssh/owner"
 }
 
@@ -85,8 +92,8 @@ clean() {
 
 # The input, in pieces: lines and names, configured files, and where so agreed the bundle.
 take_input() {
-	o_said=$({ head -c "$o_total" >"$o_scratch/input"; } 2>&1) || fail "$o_scratch cannot be written: $o_said"
-	[ "$(wc -c <"$o_scratch/input")" -eq "$o_total" ] || fail 'the input was cut off, or the disk is full'
+	o_said=$({ head -c "$o_total" >"$o_scratch/input"; } 2>&1) || failed "$o_scratch cannot be written: $o_said"
+	[ "$(wc -c <"$o_scratch/input")" -eq "$o_total" ] || fail 'the input was cut off'
 	{ head -c "$o_text" "$o_scratch/input" | { gzip -dc || broke; } >"$o_scratch/text"; } 2>"$o_scratch/input.said"
 	unbroken 'the input cannot be unpacked'
 	{
@@ -95,16 +102,25 @@ take_input() {
 			tail -n "+$((o_out + o_in + 1))" "$o_scratch/text" | head -n "$o_odd" >"$o_scratch/odd" &&
 			tail -n "+$((o_out + o_in + o_odd + 1))" "$o_scratch/text" | head -n "$((3 * o_moves))" >"$o_scratch/moves" &&
 			tail -n "+$((o_out + o_in + o_odd + 3 * o_moves + 1))" "$o_scratch/text" >"$o_scratch/names"
-	} 2>"$o_scratch/input.said" || fail "the input cannot be unpacked: $(cat "$o_scratch/input.said")"
+	} 2>"$o_scratch/input.said" || failed "the input cannot be unpacked: $(cat "$o_scratch/input.said")"
 	if [ "$o_supply" = input ]; then
 		o_store=$o_scratch/bundle
-		tail -c "+$((o_text + o_configured + 1))" "$o_scratch/input" >"$o_store"
+		{ tail -c "+$((o_text + o_configured + 1))" "$o_scratch/input" >"$o_store"; } 2>/dev/null ||
+			failed "$o_store cannot be written"
 	else
 		o_store=$o_root/store/$o_bundle
-		[ -r "$o_store" ] || fail "$o_store is gone or cannot be read by $(id -un)"
+		[ -e "$o_store" ] || send_again gone
+		[ -r "$o_store" ] || fail "$o_store cannot be read by $(id -un)"
 	fi
 	o_sum=$(sha256sum <"$o_store")
-	[ "${o_sum%% *}" = "$o_bundle" ] || fail "$o_store is damaged: its sha256 is ${o_sum%% *}"
+	[ "${o_sum%% *}" = "$o_bundle" ] || send_again damaged
+}
+
+# The end for a bundle that is not what it was. $1: what is wrong with it.
+send_again() {
+	mark bundle
+	printf %s "$1"
+	finish 0
 }
 
 # The manifest: the base's, less the lines that go, with the lines that come. Those of what is damaged in the base do
@@ -122,14 +138,14 @@ make_manifest() {
 	chmod 600 "$o_part.json"
 	o_sum=$(sha256sum <"$o_part.json")
 	[ "${o_sum%% *}" = "$o_want" ] ||
-		fail "the manifest does not come out right: $o_base.json was changed, or the disk is full"
+		failed "the manifest does not come out right: ${o_base:+$o_base.json was changed, or }the disk is full"
 }
 
 # Files whose lines stay are copied from the base. Names that need quoting are in the bundle.
 copy_unchanged() {
 	[ -n "$o_base" ] || return 0
 	grep '","kind":"file",' "$o_scratch/kept" | grep -v '[\]' | grep -v '^,{"path":"-' |
-		cut -d '"' -f 4 >"$o_scratch/unchanged"
+		{ cut -d '"' -f 4 >"$o_scratch/unchanged" || broke; } 2>/dev/null
 	[ ! -s "$o_scratch/unchanged" ] || carry "$o_base" "$o_part" <"$o_scratch/unchanged"
 	unbroken "files cannot be copied from $o_base"
 }
@@ -200,11 +216,15 @@ share() {
 [ ! -e "$o_to/releases/$o_folder" ] || [ ! -e "$o_to/releases/$o_folder.json" ] ||
 	fail "$o_to/releases/$o_folder is complete: it is never written again"
 claim
+grant_flip "$o_flip_epoch" "$o_flip_token"
+alone_in_place
+clear_place
+chmod -R u+rwX -- "$o_to/releases/$o_folder" 2>/dev/null
+rm -rf -- "$o_to/releases/$o_folder" "$o_to/releases/$o_folder.json"
 trap clean EXIT
-chmod -R u+rwX -- "$o_part" 2>/dev/null
-rm -rf -- "$o_scratch" "$o_part" "$o_part.json" "$o_to/releases/$o_folder" "$o_to/releases/$o_folder.json"
 try "$o_scratch cannot be made" mkdir -m 700 "$o_scratch"
 try "$o_part cannot be made" mkdir -m 700 "$o_part"
+{ : >"$o_scratch/well"; } 2>/dev/null || failed "$o_scratch cannot be written"
 take_input
 make_manifest
 unpack

@@ -13,10 +13,10 @@ tell_facts() {
 	nearest "$o_root"
 	mark facts
 	printf '%s\0' "$o_user" "$o_uid" "${HOME:-/}" "$(uname -n)" "$o_machine" "$(uname -srm)" "$o_boot" "$o_root" \
-		"$o_selinux" "$(disk "$o_at")"
+		"$o_selinux" "$(disk "$o_at"; taken "$o_root/store"/* "$o_root/store"/.[!.]*)"
 	mark tools
-	for o_name in cat chmod cp curl cut df find grep gzip head id kill ln logger mkdir mv readlink restorecon rm \
-		setsid sha256sum sleep sort stat sudo sync tail tar timeout tr uname uniq wc wget xargs xz zstd; do
+	for o_name in cat chmod cp curl cut dd df find grep gzip head id kill ln logger mkdir mkfifo mv readlink restorecon \
+		rm setsid sha256sum sleep sort stat sudo sync tail tar timeout tr uname uniq wc wget xargs xz zstd; do
 		if command -v "$o_name" >/dev/null 2>&1; then printf '%s\n' "$o_name"; fi
 	done
 }

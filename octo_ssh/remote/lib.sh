@@ -114,8 +114,49 @@ take_two() {
 	o_two=$2
 }
 
-# Free bytes and inodes at a folder: four numbers, or nothing.
-disk() { stat -f -c '%a %S %d %c' -- "$1" 2>/dev/null; }
+# Free blocks, a block's bytes, free inodes and all, and the id of the file system at a folder; or nothing.
+disk() { stat -f -c '%a %S %d %c %i' -- "$1" 2>/dev/null; }
+
+# What is at these paths takes so many KiB and inodes: two numbers.
+taken() {
+	o_kib=0
+	o_nodes=0
+	for o_name; do
+		[ -e "$o_name" ] || continue
+		o_said=$(du -sk -- "$o_name" 2>/dev/null)
+		o_said=${o_said%%[!0-9]*}
+		o_kib=$((o_kib + ${o_said:-0}))
+		o_nodes=$((o_nodes + $(find "$o_name" 2>/dev/null | wc -l)))
+	done
+	printf ' %s %s' "$o_kib" "$o_nodes"
+}
+
+# What is free at a folder, for a sentence.
+room() {
+	disk "$1" | while read -r o_free o_block o_nodes o_every o_id; do
+		[ "$o_every" -eq 0 ] || o_id=", and $o_nodes new files"
+		[ "$o_every" -ne 0 ] || o_id=
+		printf '%s' "there is room for $((o_free * o_block)) bytes$o_id at $1"
+	done
+}
+
+# End every other program that holds file $1 open as this one does, as descriptor 8: what a lost connection left at work,
+# or a run that was overtaken. What it starts holds the file, too.
+end_others() {
+	[ "/proc/$$/fd/8" -ef "$1" ] || fail "$1 was taken by another program, or /proc is missing"
+	o_until=$(($(date +%s) + 10))
+	while :; do
+		o_others=
+		for o_name in /proc/[0-9]*; do
+			[ "$o_name/fd/8" -ef "$1" ] && [ "${o_name##*/}" != "$$" ] || continue
+			kill -KILL "${o_name##*/}" 2>/dev/null
+			o_others="$o_others ${o_name##*/}"
+		done
+		[ -n "$o_others" ] || return 0
+		may_try_again 1 || fail "$1 is held by programs of an earlier try that cannot be ended:$o_others"
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+}
 
 # Write buffers of a file to disk.
 flush() { sync -- "$1" 2>/dev/null || sync; }

@@ -6,6 +6,22 @@ check_place() {
 	for o_name in .octo-ssh releases shared; do no_trap "$o_to/$o_name"; done
 }
 
+# Be the only program at work in $o_to: what a lost connection left there is ended.
+alone_in_place() {
+	[ -r "$o_to/.octo-ssh/owner" ] || fail "$o_to is not a place of octo-ssh, or cannot be read"
+	exec 8<"$o_to/.octo-ssh/owner"
+	end_others "$o_to/.octo-ssh/owner"
+}
+
+# Away with what unfinished builds and removals left in $o_to. Only where nothing else is at work.
+clear_place() {
+	for o_name in "$o_to/releases"/.*.tmp "$o_to/releases"/.*.tmp.json; do
+		if [ -d "$o_name" ] && [ ! -L "$o_name" ]; then chmod -R u+rwX -- "$o_name" 2>/dev/null; fi
+		rm -rf -- "$o_name"
+	done
+	rm -rf -- "$o_to"/.octo-ssh/build.* "$o_to"/.octo-ssh/current.*
+}
+
 # The text of <to>/.octo-ssh/owner.
 owner_text() { printf '1\n%s\n%s\n%s\n' "$o_root" "$o_project" "$o_environment"; }
 

@@ -42,7 +42,7 @@ tell_place() {
 		o_writable=1
 		if [ -d "$o_to" ] && [ ! -w "$o_to" ]; then o_writable=0; fi
 	fi
-	o_disk=$(disk "$o_at")
+	o_disk=$(disk "$o_at"; taken "$o_to/releases"/.*.tmp "$o_to"/.octo-ssh/build.*)
 	if [ "$o_quick:$o_place" = 1:ours ] && [ -n "$o_current" ]; then o_print=$(fingerprint "$o_releases/$o_current"); fi
 	tell_releases
 	mark place

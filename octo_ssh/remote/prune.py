@@ -36,6 +36,7 @@ def prune(to: str, *, keep: Iterable[str]) -> Acting[Pruned]:
         body=body("place", "prune"),
         words=(to, *(words.name(folder) for folder in keep)),
         parse=_pruned,
+        repeatable=True,
     )
 
 

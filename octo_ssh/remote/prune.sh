@@ -10,6 +10,7 @@ o_place=ours
 read_current
 [ "$o_place" = ours ] || fail "$o_to: $o_owner"
 cd -- "$o_to/releases" 2>/dev/null || finish 0
+alone_in_place
 
 # Sections `owner`: whose the folder $1 is; `strangers`: the entries in it that belong to somebody else, owner and path
 # ended by NUL each, and cut off where there are too many. Compressed: gzip -1.
@@ -42,20 +43,15 @@ for o_name in *; do
 		[ "$o_name" != "$o_kept" ] || o_keep=1
 	done
 	[ "$o_keep" -eq 0 ] || continue
-	# Without its manifest it is no release any more, however far the removal comes.
+	# Under another name it is no release any more, however far the removal comes.
+	try "$o_to/releases/$o_name cannot be removed" mv -fT -- "$o_name" ".$o_name.tmp"
 	try "$o_to/releases/$o_name cannot be removed" rm -f -- "$o_name.json"
-	chmod -R u+rwX -- "$o_name" 2>/dev/null
-	try "$o_to/releases/$o_name cannot be removed" rm -rf -- "$o_name"
+	chmod -R u+rwX -- ".$o_name.tmp" 2>/dev/null
+	try "$o_to/releases/$o_name cannot be removed" rm -rf -- ".$o_name.tmp"
 	mark removed
 	printf %s "$o_name"
 done
-for o_name in .*.tmp .*.tmp.json; do
-	if [ -e "$o_name" ]; then
-		chmod -R u+rwX -- "$o_name" 2>/dev/null
-		rm -rf -- "$o_name"
-	fi
-done
-rm -rf -- "$o_to"/.octo-ssh/build.* "$o_to"/.octo-ssh/current.*
+clear_place
 if [ -n "$o_current" ]; then
 	mark fingerprint
 	fingerprint "$o_to/releases/$o_current"

@@ -1,31 +1,86 @@
-# Put the input into the store under its sha256. Words: root sha256 bytes
+# Put the input into the store under its sha256. What an earlier try brought stays, and only the rest is sent: the section
+# `at` says where it begins.
+# Words: root epoch token sha256 bytes, then the sha256 of all that the run has use for; none: nothing else is touched
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 find_root "$1"
-try "$o_root/store cannot be made" mkdir -p "$o_root/store"
-o_file=$o_root/store/$2
+check_lease "$2" "$3"
+o_want=$4
+o_size=$5
+shift 5
+o_store=$o_root/store
+o_file=$o_store/$o_want
+o_part=$o_store/.$o_want.$$
+try "$o_store cannot be made" mkdir -p "$o_store"
 [ ! -L "$o_file" ] || fail "$o_file is a symbolic link: octo-ssh does not follow it; remove it"
 
 # The content of file $1 is the wanted one.
 right() {
-	[ "$(wc -c <"$1")" -eq "$o_size" ] || return 1
 	o_sum=$(sha256sum <"$1") || return 1
 	[ "${o_sum%% *}" = "$o_want" ]
 }
 
-o_want=$2
-o_size=$3
+# Away with what other runs left, if this one has no use for it.
+sweep() {
+	for o_name in "$o_store"/* "$o_store"/.[!.]*; do
+		o_kept=${o_name##*/}
+		o_kept=${o_kept#.}
+		case " $* " in
+		*" ${o_kept%%.*} "*) ;;
+		*) rm -rf -- "$o_name" ;;
+		esac
+	done
+}
+
+# Of the parts that earlier tries left, the longest gets our name, and the others go.
+take_part() {
+	o_had=-1
+	for o_name in "$o_store/.$o_want".*; do
+		[ -f "$o_name" ] && [ ! -L "$o_name" ] || continue
+		o_bytes=$(wc -c <"$o_name")
+		if [ "$o_bytes" -le "$o_had" ] || [ "$o_bytes" -gt "$o_size" ]; then
+			rm -f -- "$o_name"
+			continue
+		fi
+		[ "$o_had" -lt 0 ] || rm -f -- "$o_best"
+		o_best=$o_name
+		o_had=$o_bytes
+	done
+	[ ! -L "$o_part" ] || rm -f -- "$o_part"
+	[ "$o_had" -lt 0 ] || [ "$o_best" = "$o_part" ] || mv -f -- "$o_best" "$o_part" 2>/dev/null
+}
+
+# No room: what came of it makes way.
+full() {
+	rm -f -- "$o_part"
+	fail "the package cannot be kept in $o_store ($o_said): $(room "$o_store")"
+}
+
+[ $# -eq 0 ] || sweep "$@"
 if [ -f "$o_file" ]; then
 	if right "$o_file"; then
+		rm -f -- "$o_store/.$o_want".*
 		mark have
 		finish 0
 	fi
 	rm -f -- "$o_file"
 fi
-o_part=$o_root/store/.$2.$$
-trap 'rm -f -- "$o_part"' EXIT
-o_said=$({ head -c "$3" >"$o_part"; } 2>&1) || fail "$o_part cannot be written: $o_said"
-right "$o_part" || fail "what arrived in $o_root/store is not what was sent: cut off, or the disk is full"
+take_part
+o_said=$({ : >>"$o_part"; } 2>&1) || full
+exec 8>>"$o_part"
+# Nobody writes to it any more but us: now its length is where we go on.
+end_others "$o_part"
+o_had=$(wc -c <"$o_part")
+mark at
+printf %s "$o_had"
+mark go
+[ "$o_had" -eq "$o_size" ] || o_said=$({ head -c "$((o_size - o_had))" >&8; } 2>&1) || full
+[ "$(wc -c <"$o_part")" -eq "$o_size" ] || fail 'the input was cut off; what came of it waits for the rest'
 flush "$o_part"
-try 'the store cannot be written' mv -f "$o_part" "$o_file"
+if ! right "$o_part"; then
+	rm -f -- "$o_part"
+	mark damaged
+	finish 0
+fi
+try "$o_store cannot be written" mv -f "$o_part" "$o_file"
 finish 0

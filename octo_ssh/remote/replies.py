@@ -12,6 +12,9 @@ from octo_ssh.model.observed import Disk, Lease
 from octo_ssh.model.program import Reply
 
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+MAX_FIELDS = 100_000
+"""Of a list of texts."""
+_PIECE_BYTES = 1024 * 1024
 _SHOWN_BYTES = 4000
 _WHO_BYTES = 1000
 
@@ -45,10 +48,12 @@ def fields(content: bytes, count: int | None = None) -> list[str]:
     """Texts that end in NUL each. Raises ValueError when there are not ``count`` of them."""
     if content and not content.endswith(b"\0"):
         raise ValueError("a list in the reply is cut off")
-    found = [text(raw) for raw in content.split(b"\0")[:-1]]
-    if count is not None and len(found) != count:
-        raise ValueError(f"a list in the reply has {len(found)} fields instead of {count}")
-    return found
+    there = content.count(b"\0")
+    if count is not None and there != count:
+        raise ValueError(f"a list in the reply has {there} fields instead of {count}")
+    if there > MAX_FIELDS:
+        raise ValueError(f"a list in the reply has more than {MAX_FIELDS} fields")
+    return [text(raw) for raw in content.split(b"\0")[:-1]]
 
 
 def text(raw: bytes) -> str:
@@ -59,14 +64,19 @@ def text(raw: bytes) -> str:
 def unpacked(content: bytes, most: int = MAX_UNPACKED_BYTES) -> bytes:
     """What was gzip'd there. Raises ValueError for anything else, or for more than that; no more is ever unpacked."""
     unpacker = zlib.decompressobj(31)
+    found, left = bytearray(), content
     try:
-        # One more: whoever stops at the very end has not read the end mark.
-        found = unpacker.decompress(content, most + 1)
+        while not unpacker.eof and len(found) <= most:
+            piece = unpacker.decompress(left, _PIECE_BYTES)
+            if not piece and not unpacker.unconsumed_tail:
+                break
+            found += piece
+            left = unpacker.unconsumed_tail
     except zlib.error as error:
         raise ValueError(f"a compressed section is damaged: {error}") from error
     if not unpacker.eof or len(found) > most:
         raise ValueError("a compressed section is cut off or too large")
-    return found
+    return bytes(found)
 
 
 def shown(raw: bytes) -> str:
@@ -100,11 +110,21 @@ def divided(reply: Reply, name: str) -> tuple[Reply, Reply]:
 
 
 def disk(words: str) -> Disk | None:
-    """``free blocks, block size, free inodes, inodes``, as ``stat -f`` printed them; None for an empty text."""
-    if not words.strip():
+    """``free blocks, block size, free inodes, inodes, id``, as ``stat -f`` printed them, then KiB and inodes of what is
+    left there of earlier runs; None where there are only those two.
+    """
+    parts = words.split()
+    if len(parts) <= 2:
         return None
-    blocks, block_bytes, free_inodes, inodes = (_natural(word) for word in words.split())
-    return Disk(blocks * block_bytes, free_inodes if inodes else None)
+    *numbers, name, left_kib, left_inodes = parts
+    blocks, block_bytes, free_inodes, inodes = map(_natural, numbers)
+    return Disk(
+        blocks * block_bytes,
+        free_inodes if inodes else None,
+        name.strip("0") and name[:40],
+        _natural(left_kib) * 1024,
+        _natural(left_inodes),
+    )
 
 
 def lease(content: bytes) -> tuple[int, Lease | None]:

@@ -19,6 +19,7 @@ from octo_ssh.remote.commit import commit
 from octo_ssh.remote.receive import receive
 from octo_ssh.transport.local import LocalSession
 from tests.unit.packages.archives import Member, Shop, file, folder, link, tar
+from tests.unit.remote.releases import LEASE, take_lease
 
 BIG = b"0123456789" * 1000
 FIRST: list[Member] = [
@@ -67,7 +68,8 @@ async def test_releases_come_out_as_they_were_packed(
     if not shutil.which(shell) or (compression is Compression.ZSTD and not shutil.which("zstd")):
         pytest.skip(f"{shell} or zstd is not here")
     home = tmp_path / "home"
-    (home / ".octo-ssh").mkdir(parents=True, mode=0o700)
+    home.mkdir()
+    take_lease(home / ".octo-ssh")
     to, root = home / "shop", str(home / ".octo-ssh")
     session = LocalSession(shell=("busybox", "sh", "-s") if shell == "busybox" else (shell, "-s"), home=str(home))
     bundles = Bundles(tmp_path / "bundles")
@@ -84,7 +86,7 @@ async def test_releases_come_out_as_they_were_packed(
             leave_out=["config/app.conf"],
             seeds=["var/uploads"] if base is None else [],
         )
-        await session.act(receive(root, bundle.sha256, bundle.path, bundle.size))
+        await session.act(receive(root, bundle.sha256, bundle.path, bundle.size, **LEASE))
         program = build(
             root,
             str(to),
@@ -98,11 +100,12 @@ async def test_releases_come_out_as_they_were_packed(
             configured=configured_tar([("config/app.conf", 0o644, CONFIGURED)]),
             shared=("var/uploads",),
             seeds=("var/uploads",) if base is None else (),
+            **LEASE,
         )
         tree = await session.act(program)
         assert isinstance(tree, Tree)
         assert (dict(tree.entries), tree.unreadable) == (dict(manifest.entries), frozenset())
-        await session.act(commit(str(to), name))
+        await session.act(commit(str(to), name, manifest.sha256))
         assert (to / "releases" / f"{name}.json").read_bytes() == manifest.text
         base = manifest
     assert sorted(os.listdir(to / "releases")) == ["1", "1.json", "2", "2.json"]

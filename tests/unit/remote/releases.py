@@ -5,14 +5,38 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from octo_ssh.model.manifest import Entry, Kind, Manifest
 from octo_ssh.packages.bundle import Bundle, Compression
 from octo_ssh.packages.delta import Difference, difference
+
+
+class Held(TypedDict):
+    """A lease, as programs are told of it."""
+
+    epoch: int
+    token: str
+
+
+LEASE = Held(epoch=1, token="0123abcd")
+
+
+def take_lease(root: Path) -> None:
+    """``LEASE`` is held in ``root``, which is made where it is missing."""
+    root.mkdir(mode=0o700, exist_ok=True)
+    (root / "lock").mkdir(exist_ok=True)
+    link = root / "lock" / str(LEASE["epoch"])
+    if not link.is_symlink():
+        link.symlink_to(f"{LEASE['token']}:90:boot:1.0:")
+    whose = root.parent.stat()
+    for path in (root, root / "lock", link):
+        os.chown(path, whose.st_uid, whose.st_gid, follow_symlinks=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from octo_ssh.transport.local import LocalSession
 
 from .conftest import Machine
 from .logins import NOBODY, needs_root, ordinary_login
-from .releases import Item
+from .releases import LEASE, Item
 from .test_build import HOSTILE, PLAIN, deploy, look
 from .test_file import ODD_NAMES
 
@@ -43,7 +43,7 @@ async def check(machine: Machine, *asked: PlaceAsk, quick: bool = False, root: s
 
 async def released(machine: Machine, items: dict[str, Item] = PLAIN) -> Manifest:
     manifest = await deploy(machine, "1.0", items)
-    await machine.session.act(switch(str(machine.to), "1.0"))
+    await machine.session.act(switch(str(machine.to), "1.0", **LEASE))
     return manifest
 
 
@@ -330,7 +330,7 @@ async def test_a_check_needs_no_disk_that_can_be_written_to(machine: Machine) ->
     env = {"PATH": machine.path, "LANG": "C.UTF-8"}
     session = LocalSession("read-only", shell=words, home=str(machine.home), env=env)
     with pytest.raises(RemoteError, match=r"cannot be written|[Rr]ead-only"):
-        await session.act(receive("~/.octo-ssh", "0" * 64, "/dev/null", 0))
+        await session.act(receive("~/.octo-ssh", "0" * 64, "/dev/null", 0, **LEASE))
     ask = DriftAsk((PlaceAsk("deploy", str(machine.to)),), (FileRequest("one", "file", "0" * 64),), {"two": "shop"})
     seen = await session.observe(drift("~/.octo-ssh", "shop", "staging", ask))
     assert len(seen.packages["deploy"].trees["1.0"].entries) == len(manifest.entries) + 20

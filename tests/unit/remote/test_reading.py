@@ -27,6 +27,7 @@ from octo_ssh.remote.unless import Unless, unless
 from octo_ssh.transport.local import LocalSession
 
 from .conftest import Machine
+from .releases import LEASE
 from .test_build import HOSTILE, deploy
 
 TO = "srv/the shop"
@@ -123,8 +124,8 @@ def test_what_writes_is_seen(text: str) -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: commit("/x", "1"),
-        lambda: switch("/x", "1"),
+        lambda: commit("/x", "1", "0" * 64),
+        lambda: switch("/x", "1", **LEASE),
         lambda: prune("/x", keep=()),
     ],
 )
@@ -160,18 +161,18 @@ async def traced(machine: Machine, program: Program[Any]) -> list[str]:
 async def test_it_opens_nothing_for_writing_when_it_runs(machine: Machine, made: Callable[[], Reading[Any]]) -> None:
     await deploy(machine, "1.0", HOSTILE)
     (machine.home / "file").write_bytes(b"x")
-    await machine.session.act(switch(str(machine.to), "1.0"))
+    await machine.session.act(switch(str(machine.to), "1.0", **LEASE))
     assert await traced(machine, made()) == []
 
 
 async def test_what_acts_is_seen_to(machine: Machine) -> None:
     await deploy(machine, "1.0", HOSTILE)
-    assert any("symlink" in line for line in await traced(machine, switch(TO, "1.0")))
+    assert any("symlink" in line for line in await traced(machine, switch(TO, "1.0", **LEASE)))
 
 
 async def test_a_long_listing_is_not_sorted_on_disk(one_machine: Machine) -> None:
     await deploy(one_machine, "1.0", HOSTILE)
-    await one_machine.session.act(switch(str(one_machine.to), "1.0"))
+    await one_machine.session.act(switch(str(one_machine.to), "1.0", **LEASE))
     for number in range(25_000):
         (one_machine.to / f"releases/1.0/{number}-{'x' * 240}").touch()
     assert await traced(one_machine, READINGS["observe"]()) == []
