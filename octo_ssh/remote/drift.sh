@@ -7,6 +7,7 @@ shift 3
 tell_facts
 read_lease
 tell_lease
+tell_jobs
 tell_journal
 tell_baseline "$o_project" "$o_environment"
 tell_watched "$@"

@@ -8,6 +8,7 @@ from octo_ssh.model.jobs import JobSeen
 from octo_ssh.model.observed import Lease
 from octo_ssh.model.program import Reading, Reply
 from octo_ssh.remote import replies
+from octo_ssh.remote.job import seen
 from octo_ssh.remote.source import body
 
 
@@ -26,11 +27,16 @@ class Holding:
 
 def holding(root: str) -> Reading[Holding]:
     """Who holds the lock, where the journal ends, which scripts lie in the work folder."""
-    return Reading(name="looking at the lock", body=body("lease", "memory", "holding"), words=(root,), parse=_holding)
+    return Reading(
+        name="looking at the lock",
+        body=body("lease", "job", "job_seen", "memory", "holding"),
+        words=(root,),
+        parse=_holding,
+    )
 
 
 def _holding(reply: Reply) -> Holding:
     checked = replies.checked(reply)
     root, *_ = replies.fields(checked.section("root"), 1)
     head = replies.text(checked.section("head"))
-    return Holding(root=root, lease=replies.lease(checked.section("lease"))[1], head=head)
+    return Holding(root=root, lease=replies.lease(checked.section("lease"))[1], head=head, jobs=seen(checked))

@@ -3,6 +3,7 @@
 find_root "$1"
 read_lease
 tell_lease
+tell_jobs
 mark root
 printf '%s\0' "$o_root"
 read_head

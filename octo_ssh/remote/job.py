@@ -111,9 +111,12 @@ def stop(job: JobPlace, *, entered: bool = False) -> Acting[JobEnd]:
     )
 
 
-def seen(content: bytes) -> tuple[JobSeen, ...]:
-    """The section ``jobs`` of ``job_seen.sh``. What another user on the target may have planted there is left out."""
-    raw = replies.fields(content)
+def seen(reply: Reply) -> tuple[JobSeen, ...]:
+    """The section ``jobs`` of ``job_seen.sh``. What another user on the target may have planted there is left out.
+
+    Raises ValueError where it is not there.
+    """
+    raw = replies.fields(reply.section("jobs"))
     rows = zip(*(iter(raw),) * 5, strict=False)
     return tuple(job for row in rows if (job := _seen(*row)) is not None)
 

@@ -53,11 +53,11 @@ is_alive() {
 
 # Hand on the log from byte $1, the first is 1, until the job has ended. When input ends, hang up: $2 says what then.
 # Expects $o_boot, and what read_go sets; descriptor 3 is the input, 5 the job's fifo.
-stream() {
+stream_log() {
 	exec 2>/dev/null
 	case $(tail --version) in
 	*GNU*) tail -q -c "+$1" -f -s 0.1 --pid="$o_pid" log & ;;
-	*) follow "$1" & ;;
+	*) follow_log "$1" & ;;
 	esac
 	o_tail=$!
 	listen "$2" &
@@ -68,7 +68,7 @@ stream() {
 }
 
 # As that tail does, for others. Who reads from a descriptor goes on where the one before has stopped.
-follow() {
+follow_log() {
 	exec 6<log
 	[ "$1" -eq 1 ] || dd bs=1 count=0 skip="$(($1 - 1))" <&6
 	while :; do

@@ -9,7 +9,7 @@ read_go go
 mark output
 if is_alive; then
 	if [ -p ctl ] && [ ! -L ctl ]; then exec 5<>ctl; fi
-	stream "$(($3 + 1))" leave
+	stream_log "$(($3 + 1))" leave
 elif [ -f log ]; then
 	tail -c "+$(($3 + 1))" log
 fi

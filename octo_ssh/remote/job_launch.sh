@@ -9,6 +9,7 @@ case $o_input in
 *) fail 'the input was cut off' ;;
 esac
 go_to_job "$1" "$2"
+if [ "$1" != . ] && [ -L ../over ]; then fail 'the run was overtaken: it begins nothing any more'; fi
 clock
 read_go go
 case $o_go in
@@ -34,12 +35,9 @@ look_at_process "$o_pid"
 o_go='run/'
 o_there=$o_boot
 o_began=$o_start
-stream 1 "$6"
+stream_log 1 "$6"
 if [ ! -L go ]; then
 	ln -sn void go
-	mark reason
-	printf 'it could not be started: is the disk full?'
-	mark void
-	finish 0
+	fail 'the script could not be started: is the disk full?'
 fi
 tell_end

@@ -17,13 +17,15 @@ from octo_ssh.model.observed import (
 )
 from octo_ssh.model.program import Reading, Reply
 from octo_ssh.remote import replies, words
+from octo_ssh.remote.job import seen
 from octo_ssh.remote.places import parse_places, place_words
 from octo_ssh.remote.source import body
 
 # fmt: off
 NEEDED_TOOLS = frozenset((
-    "cat", "chmod", "cp", "cut", "find", "grep", "gzip", "head", "id", "kill", "ln", "mkdir", "mv", "readlink", "rm",
-    "setsid", "sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "tr", "uname", "uniq", "wc", "xargs",
+    "cat", "chmod", "cp", "cut", "dd", "find", "grep", "gzip", "head", "id", "kill", "ln", "mkdir", "mkfifo", "mv",
+    "readlink", "rm", "setsid", "sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "tr", "uname", "uniq",
+    "wc", "xargs",
 ))
 """Programs without which a target cannot be deployed to; ``Facts.tools`` tells which are there."""
 # fmt: on
@@ -47,7 +49,7 @@ def observe(root: str, project: str, environment: str | None, places: Sequence[P
 
     return Reading(
         name="observing",
-        body=body("lease", "memory", "facts", *PLACES, "observe"),
+        body=body("lease", "job", "job_seen", "memory", "facts", *PLACES, "observe"),
         words=(root, *known, *place_words(asked)),
         parse=parse,
     )
@@ -108,6 +110,7 @@ def parse_target(reply: Reply, packages: Mapping[str, PackagePlace]) -> Observed
         journal=_journal(reply.section("journal")),
         baseline=Baseline() if baseline is None else parse_baseline(baseline),
         packages=packages,
+        jobs=seen(reply),
     )
 
 
