@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.invariants import Violation
-from tests.faults.stand import Stand
+from tests.faults.stand import Stand, in_short
 from tests.integration.farm import Told
 
 IS_LONG = os.environ.get("OCTO_FAULTS") == "long"
@@ -92,10 +92,7 @@ def ends_with(told: Told, *codes: int) -> list[Violation]:
     """The run ends with one of these exit codes."""
     if told.code in codes:
         return []
-    wrong = [e for e in told.all("step_ended") if e["outcome"] not in ("changed", "unchanged")]
-    said = [f"{e['step']} on {e['target']} {e['outcome']}: {e['reason']}" for e in wrong]
-    lost = [f"{e['target']}: {e['reason']}" for e in told.all("target_lost")]
-    return [Violation("all", "goes on", f"exit {told.code}: {said} {lost} {told.stderr[-300:]}")]
+    return [Violation("all", "goes on", in_short(told))]
 
 
 def strike(

@@ -23,7 +23,7 @@ from octo_ssh.model.manifest import Entry, Kind, Manifest, parse_manifest
 from octo_ssh.model.memory import line_sha256, parse_baseline
 from tests.fleet.hosts import Host
 
-_PATIENCE_S = 15.0
+PATIENCE_S = 15.0
 """What is ending may take that long to have ended."""
 _POLL_S = 0.1
 _IN_ROOT = re.compile(r"journal\.jsonl|state(/[^/]+(/[^/]+\.json)?)?|lock(/\d+(\.x)?)?|work|store|apps")
@@ -77,9 +77,9 @@ def standing(scope: Scope) -> list[Violation]:
     return [*_current(scope), *_journal(scope), *_baseline(scope)]
 
 
-def at_rest(scope: Scope) -> list[Violation]:
+def at_rest(scope: Scope, *, patience_s: float = PATIENCE_S) -> list[Violation]:
     """All that holds when nobody is at work. What is just ending is waited for."""
-    end = time.monotonic() + _PATIENCE_S
+    end = time.monotonic() + patience_s
     while (found := [*_processes(scope), *_lock(scope)]) and time.monotonic() < end:
         time.sleep(_POLL_S)
     return [*standing(scope), *_releases(scope), *_rubble(scope), *found]
@@ -193,7 +193,9 @@ def _lock(scope: Scope) -> Iterator[Violation]:
     epochs = sorted({int(name.partition(".")[0]) for name in names if name.partition(".")[0].isdigit()})
     if epochs and f"{epochs[-1]}.x" not in names:
         held = scope.memory / "lock" / str(epochs[-1])
-        yield scope.breach("lock", f"epoch {epochs[-1]} is held: {os.readlink(held) if held.is_symlink() else '?'}")
+        yield scope.breach(
+            "lock", f"epoch {epochs[-1]} is held: {os.readlink(held)[:80] if held.is_symlink() else '?'}"
+        )
     if len(epochs) > 1:
         yield scope.breach("lock", f"epochs of the past are left: {names}")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.invariants import Scope, Violation, at_rest, current, journal, standing
+from tests.faults.invariants import PATIENCE_S, Scope, Violation, at_rest, current, journal, standing
 from tests.faults.proxy import Proxies, Proxy, Way
 from tests.fleet.bench import Bench
 from tests.fleet.hosts import JUMP, Fleet, Host
@@ -83,6 +83,14 @@ def expected_output(release: str, target: str) -> str:
     """What the script prints."""
     tail = "as long as lines of a log are when nobody looks at them closely"
     return "".join(f"line {number} of {release} on {target}, {tail}\n" for number in range(1, LINES + 1))
+
+
+def in_short(told: Told) -> str:
+    """How a run ended that did not end well."""
+    wrong = [e for e in told.all("step_ended") if e["outcome"] not in ("changed", "unchanged", "skipped")]
+    said = [f"{e['step']} on {e['target']} {e['outcome']}: {e['reason'][:300]}" for e in wrong]
+    lost = [f"{e['target']} {e['outcome']}: {e['reason'][:300]}" for e in told.all("target_lost")]
+    return f"exit {told.code}: {said} {lost} {told.stderr[-500:]}"
 
 
 @dataclass(slots=True)
@@ -198,6 +206,15 @@ class Stand(Bench):
         self.write("release/bin/shop", "#!/bin/sh\necho shop\n", mode=0o755)
         self.write_plan(steps, release=self.release, project="faults", max_failures="100%")
 
+    def first_release(self, *, steps: str = STEPS) -> Watched:
+        """A release that nothing happens to, with all that holds then."""
+        self.new_release(0, steps=steps)
+        clean = self.watch(self.start_apply())
+        assert clean.told.code == 0, in_short(clean.told)
+        found = "\n".join(map(str, self.after(clean.told)))
+        assert not found, found
+        return clean
+
     def watch(self, process: Command) -> Watched:
         """Read a run to its end, noting what has passed through the proxies with each event."""
         began = time.monotonic()
@@ -222,8 +239,9 @@ class Stand(Bench):
             for future in begun:
                 future.result()
         told = self.finish(process)
-        assert not left, f"never told: {[text for text, _ in left]}, exit {told.code}: {told.stderr}"
-        return Told(told.code, "".join(lines), told.stderr)
+        told = Told(told.code, "".join(lines), told.stderr)
+        assert not left, f"never told: {[text for text, _ in left]}: {in_short(told)}"
+        return told
 
     def second(self) -> Stand:
         """Another controller with the same files and records of its own."""
@@ -249,8 +267,9 @@ class Stand(Bench):
         scopes = [self.scope(host, may_be_torn=may_be_torn) for host in self.hosts_used]
         found = [violation for scope in scopes for violation in (*standing(scope), *self._in_between(scope))]
         found += self._output(told, once) if told is not None else []
-        found += self.converges(once=once)
-        found += [violation for scope in scopes for violation in at_rest(scope)]
+        left = self.converges(once=once)
+        found += left
+        found += [violation for scope in scopes for violation in at_rest(scope, patience_s=0.0 if left else PATIENCE_S)]
         found += [violation for scope in scopes for violation in self._served(scope)]
         found += [violation for scope in scopes for violation in self._ran(scope)] if once else []
         found += self._announced(scopes)
@@ -260,9 +279,7 @@ class Stand(Bench):
         """A second apply succeeds, after which there is nothing to do and no drift."""
         told = self.apply()
         if told.code != 0:
-            said = [f"{e['step']} on {e['target']}: {e['reason']}" for e in told.all("step_ended") if e["reason"]]
-            lost = [f"{e['target']}: {e['reason']}" for e in told.all("target_lost")]
-            return [Violation("all", "converges", f"exit {told.code}: {told.stderr[-600:]} {said} {lost}")]
+            return [Violation("all", "converges", in_short(told))]
         found = self._output(told, once)
         plan = self.plan()
         if plan.code != 0 or set(plan.promised.values()) - {"unchanged"}:

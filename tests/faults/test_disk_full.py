@@ -23,9 +23,7 @@ KILOBYTES = 3000
 def cramped(fleet: Fleet, tmp_path: Path) -> Iterator[tuple[Stand, dict[str, SmallDisk]]]:
     """Two hosts with a release on them; the first one's disks are small, and the way there is slow."""
     with stand(fleet, tmp_path) as made, small_disks(made.hosts_used[0]) as disks:
-        made.new_release(0)
-        told = made.apply()
-        assert told.code == 0, told.stdout[-2000:]
+        made.first_release()
         made.proxy("web-01").delay_s = 0.02
         with contextlib.ExitStack() as stack:
             for disk in disks.values():
@@ -63,6 +61,7 @@ def test_a_full_disk_is_seen_before_the_push(
         ("root", "bytes", PRINTING),
         ("root", "inodes", PRINTING),
     ],
+    ids=lambda value: {PUSHING: "push", PRINTING: "step"}.get(value, value),
 )
 def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_release_and_no_rubble(
     cramped: tuple[Stand, dict[str, SmallDisk]], tally: Tally, place: str, what: str, moment: str

@@ -34,8 +34,7 @@ def test_a_read_only_disk_fails_the_target_and_leaves_what_was_there(
         steps = before + PAUSE.lstrip("\n") + deploy + after
         go, paused = tmp_path / "go", tmp_path / "paused"
         go.touch()
-        made.new_release(0, steps=steps)
-        assert made.apply().code == 0
+        made.first_release(steps=steps)
 
         def freeze() -> None:
             wait_until(paused.exists, "the run pauses")
