@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from octo_ssh.errors import LeaseLost, TargetError
+from octo_ssh.errors import LeaseLost, RemoteError, TargetError
 from octo_ssh.execution.context import RunContext
 from octo_ssh.execution.steady import ACTING_PATIENCE_S, SteadySession
 from octo_ssh.model.events import TargetWarned
@@ -95,11 +95,20 @@ class Hold:
         return Hangup.LEAVE
 
     def left_job(self, key: JobKey) -> JobSeen | None:
-        """Of what was seen before the run; a script that failed, or whose end nobody knows, is not taken up."""
+        """Of what was seen before the run; a script that failed, or whose end nobody knows, is not taken up.
+
+        Raises RemoteError where another script of the same step still runs: two at once are never right.
+        """
         for job in self._left:
             if job.key == key and (job.state is JobState.RUNNING or (job.state, job.status) == (JobState.ENDED, 0)):
                 self._left.remove(job)
                 return job
+        for job in self._left:
+            if job.key.step == key.step and job.state is JobState.RUNNING:
+                raise RemoteError(
+                    f"{self.name}: this step's script of run {job.run} still runs here, and is not what the plan says now",
+                    hint=f"apply again when it has ended, or end it: octo-ssh lock --release {self.name}",
+                )
         return None
 
     async def mend(self, error: TargetError) -> None:
@@ -239,7 +248,6 @@ class Hold:
                     self.root,
                     epoch=self._epoch,
                     token=self.token,
-                    run=identity.run,
                     project=identity.project,
                     environment=identity.environment,
                     head=self._head,

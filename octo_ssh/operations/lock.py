@@ -12,6 +12,7 @@ from octo_ssh.errors import TargetError, UsageError
 from octo_ssh.model.events import Emit
 from octo_ssh.model.holder import described
 from octo_ssh.model.inventory import Target
+from octo_ssh.model.jobs import JobPlace
 from octo_ssh.model.memory import journal_line
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.reports import LockRow
@@ -21,6 +22,7 @@ from octo_ssh.operations.requests import FleetRequest
 from octo_ssh.operations.roster import call, outcome_of, visit
 from octo_ssh.planning.leases import LeaseSight
 from octo_ssh.remote.holding import Holding, holding
+from octo_ssh.remote.job import stop
 from octo_ssh.remote.lock import free
 from octo_ssh.transport.session import Session
 
@@ -64,9 +66,12 @@ def _row(target: str, seen: Holding, state: Path) -> LockRow:
 
 
 async def _released(row: LockRow, seen: Holding, session: Session) -> LockRow:
-    """End what still runs, then the lease."""
+    """End what still runs, then the lease. Raises RemoteError where something cannot be ended: then it is not freed."""
+    jobs = LeaseSight(seen.lease, seen.jobs).running
+    for job in jobs:
+        await session.act(stop(JobPlace(seen.root, job.run, job.job, job.mark)), timeout_s=_TIMEOUT_S)
     if seen.lease is None:
-        return row
+        return replace(row, outcome=Outcome.CHANGED, released=True) if jobs else row
     line = journal_line(
         seen.head,
         {
@@ -74,6 +79,7 @@ async def _released(row: LockRow, seen: Holding, session: Session) -> LockRow:
             "by": {"user": getpass.getuser(), "host": socket.gethostname()},
             "what": "lock released",
             "from": described(seen.lease),
+            **({"ended": list(row.running)} if row.running else {}),
         },
     )
     freed = await session.act(free(seen.root, seen.lease, head=seen.head, lines=(line,)), timeout_s=_TIMEOUT_S)

@@ -64,11 +64,12 @@ def acquire(
 
     ``expect_head``: the journal's head as it was observed. ``over``: a lease that may be overtaken
     (``planning.leases``), exactly as it was seen; when its holder has renewed it meanwhile, it is held.
+    In the work folders of other runs nothing is started any more.
     """
     content, size, divider = memory(lines, baseline)
     return Acting(
         name="lock",
-        body=body("lease", "memory", "acquire"),
+        body=body("lease", "memory", "job", "work", "acquire"),
         words=(
             root,
             words.name(project),
@@ -105,7 +106,6 @@ def release(
     *,
     epoch: int,
     token: str,
-    run: str,
     project: str,
     environment: str | None,
     head: str = "",
@@ -113,7 +113,8 @@ def release(
     baseline: bytes | None = None,
     syslog: str = "",
 ) -> Acting[str]:
-    """Remove the run's work folder, write the last lines, give the lease back, tell the target's syslog.
+    """Remove the work folders of runs that have ended, write the last lines, give the lease back, tell the target's
+    syslog.
 
     ``head``: of the journal before these lines. Its answer is why they could not be written, empty when they were; the
     lease is given back in any case. Its reply is a LeaseLost, and nothing is written, when the lease is no longer ours.
@@ -121,12 +122,11 @@ def release(
     content, size, divider = memory(lines, baseline)
     return Acting(
         name="releasing the lock",
-        body=body("lease", "memory", "release"),
+        body=body("lease", "memory", "job", "work", "release"),
         words=(
             root,
             str(epoch),
             lease_token(token),
-            words.name(run),
             words.name(project),
             words.environment_name(environment),
             "".join(char if char.isprintable() else " " for char in syslog)[:900],

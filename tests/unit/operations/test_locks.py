@@ -122,7 +122,7 @@ async def test_waiting_ends_when_the_lease_is_given_back_and_writes_no_journal_m
     await asyncio.sleep(0.5)  # some looks
     assert not locking.done()
     assert len(journal(fleet, "web-1")) == 2
-    given_back = release("~/.octo-ssh", epoch=other.epoch, token="t0ken", run="r0", project="other", environment=None)
+    given_back = release("~/.octo-ssh", epoch=other.epoch, token="t0ken", project="other", environment=None)
     await fleet.session("web-2").act(given_back)
     assert await locking == ({}, ())
     assert due(fleet, "web-1") == {"1.0": ["migrate"]}

@@ -58,7 +58,7 @@ async def remember(fleet: LocalFleet, name: str, baseline: Baseline) -> None:
         )
     )
     await session.act(
-        release("~/.octo-ssh", epoch=1, token="t", run="r1", project="shop", environment="staging", syslog="")
+        release("~/.octo-ssh", epoch=1, token="t", project="shop", environment="staging", syslog="")
     )
 
 

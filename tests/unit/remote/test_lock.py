@@ -22,7 +22,9 @@ from .conftest import Machine
 WHO = json.dumps({"user": "jörg", "host": "laptop", "run": "run-1", "purpose": "apply shop " + "1.4.2-" * 30})
 LINE = journal_line("", {"what": "decided", "text": 'it\'s a "line" with ü and \\'})
 LOST = "the lock was (released by somebody else|taken over by)"
-BASELINE = Baseline(release="1.0", packages={"shop": PackageBaseline("/srv/the shop", "1.0", "0" * 64, "f", ("0.9",))})
+BASELINE = Baseline(
+    release="1.0", packages={"shop": PackageBaseline("/srv/the shop", "1.0", "0" * 64, "f" * 64, ("0.9",))}
+)
 
 
 async def take(
@@ -57,7 +59,6 @@ async def give_back(
             "~/.octo-ssh",
             epoch=epoch,
             token=token,
-            run="run-1",
             project="shop",
             environment=None,
             head=head,

@@ -58,7 +58,7 @@ def writing(line: bytes = SECOND, *, head: str = HEAD, release: str = "2", token
 
 def giving_back(*, head: str = HEAD, epoch: int = 1, token: str = "t1") -> Acting[str]:
     last = journal_line(head, {"what": "run ended"})
-    return release(ROOT, **KEY, epoch=epoch, token=token, run=f"run-{token}", head=head, lines=(last,))
+    return release(ROOT, **KEY, epoch=epoch, token=token, head=head, lines=(last,))
 
 
 async def look(machine: Machine) -> Holding:
@@ -286,9 +286,7 @@ async def test_a_lease_is_given_back_though_its_journal_cannot_be_written(machin
         await machine.session.act(taking("t1"))
         fill(machine.root)
         last = journal_line(HEAD, {"text": "x" * 20_000})
-        told = await machine.session.act(
-            release(ROOT, **KEY, epoch=1, token="t1", run="run-t1", head=HEAD, lines=(last,))
-        )
+        told = await machine.session.act(release(ROOT, **KEY, epoch=1, token="t1", head=HEAD, lines=(last,)))
         assert "journal.jsonl cannot be written: is the disk full?" in told
         assert (await look(machine)).lease is None
         assert journal(machine) == [LINE]
