@@ -8,6 +8,7 @@ absolute "$1"
 o_to=$o_at
 shift
 o_own=$o_to/.octo-ssh/confirm.$3
+o_token=$3
 o_about=$8
 
 # Fails unless $1 is a complete release.
@@ -16,16 +17,23 @@ must_be_complete() {
 		fail "$o_to/releases/$1 is not a complete release"
 }
 
-# The folder with all that the timer needs. It is on disk before `current` moves, or else a power cut would not be seen.
+# The folder with all that the timer needs, whole or not at all: another try may be at it, too. It is on disk before
+# `current` moves, or else a power cut would not be seen.
 prepare() {
-	try "$o_own cannot be made" mkdir -p -m 700 "$o_own"
-	rm -f -- "$o_own/current" "$o_own/new"
-	[ -z "$2" ] || try "$o_own cannot be used" ln -sn "releases/$2" "$o_own/current"
-	try "$o_own cannot be used" ln -sn "releases/$1" "$o_own/new"
-	{ : >>"$o_own/beats" && printf %s "$o_about" >"$o_own/about"; } 2>/dev/null ||
-		fail "$o_own cannot be written: is the disk full?"
-	flush "$o_own/about"
-	try "$o_own cannot be used" mv -fT "$o_own/about" "$o_own/armed"
+	o_part=$o_to/.octo-ssh/.arm.$o_token.$$
+	try "$o_part cannot be made" mkdir -m 700 "$o_part"
+	[ -z "$2" ] || try "$o_part cannot be used" ln -sn "releases/$2" "$o_part/current"
+	try "$o_part cannot be used" ln -sn "releases/$1" "$o_part/new"
+	{ : >"$o_part/beats" && printf %s "$o_about" >"$o_part/armed"; } 2>/dev/null || {
+		rm -rf -- "$o_part"
+		fail "$o_part cannot be written: is the disk full?"
+	}
+	flush "$o_part/armed"
+	flush "$o_part"
+	o_said=$(mv -fT "$o_part" "$o_own" 2>&1) || {
+		rm -rf -- "$o_part"
+		[ -d "$o_own" ] || fail "$o_own cannot be made: $o_said"
+	}
 }
 
 # Those of other runs: this one has the right to switch now, and they have not. Records of what is over go.
@@ -71,7 +79,6 @@ if [ "$o_state" = armed ] && [ -z "$o_pid" ]; then
 	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: a timer cannot be started'
 	o_flip_epoch=$1
 	o_flip_token=$2
-	o_token=$3
 	o_new=$4
 	o_old=$5
 	o_within=$6

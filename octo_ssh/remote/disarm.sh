@@ -4,6 +4,8 @@ absolute "$1"
 o_to=$o_at
 check_place
 clock
+# What arming left that was cut off.
+rm -rf -- "$o_to"/.octo-ssh/.arm.*
 for o_dir in "$o_to"/.octo-ssh/confirm.*; do
 	if [ -L "$o_dir" ] || [ ! -d "$o_dir" ]; then continue; fi
 	read_timer "$o_dir"

@@ -29,7 +29,8 @@ revoke_flips() {
 grant_flip() {
 	revoke_flips "$1" "$2" || lose_flip
 	o_flip=$o_to/.octo-ssh/.flip.$1.$2
-	{ [ -d "$o_flip" ] && [ ! -L "$o_flip" ]; } || try "$o_flip cannot be made" mkdir "$o_flip"
+	# An earlier try of the same may be at work still.
+	o_said=$(mkdir "$o_flip" 2>&1) || { [ -d "$o_flip" ] && [ ! -L "$o_flip" ]; } || fail "$o_flip cannot be made: $o_said"
 	# Two may have come this far at once: the later one stays.
 	revoke_flips "$1" "$2" || {
 		rm -rf -- "$o_to/.octo-ssh/.flip.$1.$2"

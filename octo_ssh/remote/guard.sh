@@ -3,7 +3,7 @@
 # waited for its confirmation, it is the release before that starts.
 cd "${0%/*}" && read -r boot </proc/sys/kernel/random/boot_id || exit 0
 for timer in confirm.*; do
-	armed=$(readlink "$timer/timer") && [ "${armed%%:*}" != "$boot" ] || continue
+	[ -f "$timer/armed" ] && armed=$(readlink "$timer/timer") && [ "${armed%%:*}" != "$boot" ] || continue
 	[ "$(readlink ../current)" = "$(readlink "$timer/new")" ] || continue
 	mv -T "$timer/armed" "$timer/reverted" || continue
 	if [ -L "$timer/current" ]; then mv -T "$timer/current" ../current; else rm -f ../current; fi
