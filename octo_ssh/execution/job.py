@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from octo_ssh.errors import ConnectionLost, DeadlinePassed, TargetError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, DeadlinePassed, RemoteError, TargetError, TargetTimeout
 from octo_ssh.execution.seat import Seat
 from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.jobs import JobEnd, JobKey, JobPlace, JobState
@@ -42,8 +42,8 @@ class Listener:
     async def to_the_end(self) -> JobEnd:
         """ENDED, or LOST where the target cannot tell how.
 
-        Raises DeadlinePassed once it was ended for being late, ConnectionLost where nobody knows what came of it, and
-        HostKeyRefused. When the task is cancelled the job is ended first; ConnectionLost tells that this was not seen.
+        Raises DeadlinePassed once it was ended for being late, ConnectionLost where nobody knows what came of it,
+        LeaseLost for a run that was overtaken, and HostKeyRefused. When the task is cancelled the job is ended first; ConnectionLost tells that this was not seen.
         """
         try:
             return await self._listen()
@@ -75,6 +75,9 @@ class Listener:
                 await self.seat.mend(error)
                 program = self._attach()
                 continue
+            except RemoteError:
+                await self.seat.assure()  # who was overtaken can begin nothing any more
+                raise
             if end.state is not JobState.VOID:
                 return end
             self.place = new_place(self.seat, self.place.run, self.place.job.rpartition(".")[0])

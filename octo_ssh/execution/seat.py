@@ -57,6 +57,10 @@ class Seat(Protocol):
         """Have a connection again after ``error``. Raises ConnectionLost or HostKeyRefused where none can be had."""
         ...
 
+    async def assure(self) -> None:
+        """See that this run still holds the place. Raises LeaseLost."""
+        ...
+
     def forget(self, job: JobPlace) -> None:
         """Remove what is left of a job that has ended, where that is not done with the run's work folder."""
         ...
@@ -101,6 +105,9 @@ class ControllerSeat:
     async def mend(self, error: TargetError) -> None:
         """There is no connection that could be made again."""
         raise error
+
+    async def assure(self) -> None:
+        """Nobody takes this machine over."""
 
     def forget(self, job: JobPlace) -> None:
         """What a script printed may hold secrets: it stays in no record."""
