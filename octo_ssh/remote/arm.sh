@@ -43,6 +43,8 @@ settle_others() {
 		mv -fT "$o_dir/armed" "$o_dir/overtaken" 2>/dev/null
 		end_timer "$o_dir" 60
 		[ -z "$o_pid" ] || fail "$o_to is going back to its previous release at this moment: apply again when it has"
+		# A script of it that is gone on with has still to say there that it has ended.
+		if [ "$o_state" = overtaken ] && is_beating "$o_dir/beats"; then continue; fi
 		rm -rf -- "$o_dir"
 	done
 }

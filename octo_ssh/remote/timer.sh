@@ -114,9 +114,8 @@ o_since=${o_now%.*}
 while [ -f "$o_dir/armed" ]; do
 	clock
 	o_now=${o_now%.*}
-	o_beat=
-	{ while IFS= read -r o_line || [ -n "$o_line" ]; do o_beat=$o_beat$o_line; done <"$o_dir/beats"; } 2>/dev/null
-	case $o_beat in *b) o_since=$o_now ;; esac # a script of the step runs
+	# A script of the step runs; it may be one of an overtaken run, which is gone on with.
+	for o_file in "$o_to"/.octo-ssh/confirm.*/beats; do ! is_beating "$o_file" || o_since=$o_now; done
 	if [ -n "$o_now_then" ] || [ "$o_now" -gt "$((o_since + o_within))" ] || [ "$o_now" -gt "$o_end" ]; then
 		mv -fT "$o_dir/armed" "$o_dir/reverted" && break
 	fi
@@ -125,7 +124,7 @@ while [ -f "$o_dir/armed" ]; do
 done
 [ -f "$o_dir/reverted" ] || exit 0
 # A script of the step that comes late finds nothing to write to, and does not begin.
-rm -f -- "$o_dir/beats"
+[ ! -d "$o_flip" ] || rm -f -- "$o_dir/beats"
 if ! point_back; then
 	mv -fT "$o_dir/reverted" "$o_dir/overtaken"
 	exit 0

@@ -77,3 +77,13 @@ end_timer() {
 		sleep 0.1 2>/dev/null || sleep 1
 	done
 }
+
+# Whether a script runs that file $1 was told of: its last letter says that one began.
+is_beating() {
+	o_beats=
+	{ while IFS= read -r o_line || [ -n "$o_line" ]; do o_beats=$o_beats$o_line; done <"$1"; } 2>/dev/null
+	case $o_beats in
+	*b) return 0 ;;
+	*) return 1 ;;
+	esac
+}
