@@ -106,7 +106,7 @@ class Hold:
         for job in self._left:
             if job.key.step == key.step and job.state is JobState.RUNNING:
                 raise RemoteError(
-                    f"{self.name}: this step's script of run {job.run} still runs here, and is not what the plan says now",
+                    f"{self.name}: another script of this step still runs here, of run {job.run}",
                     hint=f"apply again when it has ended, or end it: octo-ssh lock --release {self.name}",
                 )
         return None

@@ -43,7 +43,8 @@ class Listener:
         """ENDED, or LOST where the target cannot tell how.
 
         Raises DeadlinePassed once it was ended for being late, ConnectionLost where nobody knows what came of it,
-        LeaseLost for a run that was overtaken, and HostKeyRefused. When the task is cancelled the job is ended first; ConnectionLost tells that this was not seen.
+        LeaseLost for a run that was overtaken, and HostKeyRefused. When the task is cancelled the job is ended first;
+        ConnectionLost tells that this was not seen.
         """
         try:
             return await self._listen()

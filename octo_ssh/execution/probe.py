@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from octo_ssh.errors import DeadlinePassed
+from octo_ssh.errors import ConnectionLost, DeadlinePassed, TargetTimeout
 from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.script import environment, script_text
 from octo_ssh.execution.seat import Seat
 from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.outcomes import Outcome
+from octo_ssh.model.program import Acting, Sudo
 from octo_ssh.model.work import HttpWork, ProbeWork
-from octo_ssh.remote.probe import probe_command, probe_http
+from octo_ssh.remote.probe import ProbeResult, probe_command, probe_http
 
 SPARE_S = 15.0
 """What the target may take beyond ``within`` to tell us, before we stop listening."""
@@ -46,7 +47,7 @@ async def probe(seat: Seat, work: ProbeWork, voice: StepVoice) -> StepEnd:
     voice.listen()
     failure = f"{what} within {work.within_s:g} s"
     try:
-        result = await seat.session.act(program, sudo=sudo, timeout_s=work.within_s + SPARE_S, on_output=voice.output)
+        result = await _asked(seat, program, sudo, voice, within_s=work.within_s)
     except DeadlinePassed:
         return StepEnd(Outcome.FAILED, failure, tail=voice.tail())
     if result.passed:
@@ -54,3 +55,21 @@ async def probe(seat: Seat, work: ProbeWork, voice: StepVoice) -> StepEnd:
         return StepEnd(Outcome.UNCHANGED, "passed", 0)
     voice.output(result.last)
     return StepEnd(Outcome.FAILED, failure, result.status, voice.tail())
+
+
+async def _asked(
+    seat: Seat, program: Acting[ProbeResult], sudo: Sudo | None, voice: StepVoice, *, within_s: float
+) -> ProbeResult:
+    """The answer; asked again, for its full time, where the connection was lost before that came."""
+    loop = asyncio.get_running_loop()
+    patience = loop.time() + within_s + SPARE_S
+    while True:
+        try:
+            return await seat.session.act(program, sudo=sudo, timeout_s=within_s + SPARE_S, on_output=voice.output)
+        except DeadlinePassed:
+            raise
+        except (ConnectionLost, TargetTimeout) as error:
+            if isinstance(error, TargetTimeout) and loop.time() > patience:
+                raise
+            await seat.mend(error)
+            voice.listen()

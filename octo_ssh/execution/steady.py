@@ -25,6 +25,8 @@ LOOKING_PATIENCE_S = 30.0
 """How long a lost connection is tried again where nothing was changed yet."""
 ACTING_PATIENCE_S = 300.0
 """The same for a target that the run holds: long enough for a network that is repaired, or a machine that restarts."""
+LEAVING_PATIENCE_S = 10.0
+"""The same when the run was interrupted."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 
@@ -69,12 +71,15 @@ class SteadySession:
         on_output: OnOutput | None = None,
         on_sent: Callable[[int], None] | None = None,
     ) -> R:
-        """Run a program: once, or where it may be repeated as often as connections are lost. Raises as ``observe``."""
+        """Run a program: once, or where it may be repeated as often as connections are lost. Raises as ``observe``.
+
+        One that is listened to is never repeated: what was heard cannot be unheard.
+        """
 
         def run(session: Session) -> Awaitable[R]:
             return session.act(program, sudo=sudo, timeout_s=timeout_s, on_output=on_output, on_sent=on_sent)
 
-        return await (self._repeated(run) if program.repeatable else self._once(run))
+        return await (self._repeated(run) if program.repeatable and on_output is None else self._once(run))
 
     async def mend(self, error: TargetError) -> None:
         """Have a connection again after ``error``; at once where somebody else has seen to that.

@@ -136,7 +136,17 @@ async def _try_all(
             )
         return answer
 
-    answers = dict(zip(holds, await asyncio.gather(*(one(*item) for item in holds.items())), strict=True))
+    # Two runs that want the same targets ask for the same one first: whoever has that has them all, and never do both
+    # have to give back.
+    answers: dict[str, Lease | Moved | TargetError | None] = {}
+    left = sorted(holds)
+    while left:
+        first = left.pop(0)
+        answers[first] = await one(first, holds[first])
+        if not isinstance(answers[first], TargetError):
+            break
+    if all(answer is None or isinstance(answer, TargetError) for answer in answers.values()):
+        answers |= zip(left, await asyncio.gather(*(one(name, holds[name]) for name in left)), strict=True)
     failed = {name: answer for name, answer in answers.items() if isinstance(answer, TargetError)}
     held = {name: answer for name, answer in answers.items() if isinstance(answer, Lease)}
     return failed, held, tuple(name for name, answer in answers.items() if isinstance(answer, Moved))

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from octo_ssh.config.masking import masked_text
@@ -20,6 +21,7 @@ from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.execution.push import push_all
 from octo_ssh.execution.seat import ControllerSeat
+from octo_ssh.execution.steady import LEAVING_PATIENCE_S
 from octo_ssh.model.events import (
     Choice,
     Emit,
@@ -32,6 +34,7 @@ from octo_ssh.model.events import (
     TargetLost,
     TargetResult,
 )
+from octo_ssh.model.jobs import JobSeen
 from octo_ssh.model.observed import Baseline
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER
@@ -123,6 +126,8 @@ class Run:
 
     def _interrupt(self, name: str) -> None:
         self.emit(Interrupted(name))
+        for hold in self.holds.values():
+            hold.session.patience_s = LEAVING_PATIENCE_S
         if self.context is not None:
             self.context.interruption.set()
         if self.coordinator is not None:
@@ -254,7 +259,8 @@ class Run:
                 for name in plan.changing
                 if name in prepared.observed
             }
-            failed, moved = await lock_all(self.holds, _due(plan), queue)
+            due = _due(plan)
+            failed, moved = await lock_all(self.holds, due, queue, partial(_joins, due))
             if not moved:
                 failed = {**failed, **await fence_all(self.holds, plan)}
                 for name, error in failed.items():
@@ -333,6 +339,11 @@ def _manifests(plan: RunPlan) -> Iterator[str]:
         for planned in step.planned.values():
             if isinstance(planned.work, PackageWork):
                 yield planned.work.manifest.sha256
+
+
+def _joins(due: Mapping[str, tuple[str, ...]], target: str, job: JobSeen) -> bool:
+    """A script that still runs is gone on with where its step is due."""
+    return job.key.step in due.get(target, ())
 
 
 def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:

@@ -192,6 +192,11 @@ class Sshd:
             process.kill()
             process.wait()
 
+    def vanish(self) -> None:
+        """Listen no more, and lose every connection; what runs over them goes on."""
+        self.cut_connections()
+        self.stop_listening()
+
     def restart(self) -> None:
         """``stop``, then ``start`` on the same port."""
         self.stop()
@@ -202,6 +207,14 @@ class Sshd:
         if self._process is not None:
             for pid in _descendants(self._process.pid):
                 _kill(pid)
+
+    def cut_connections(self) -> None:
+        """Kill every connection, and nothing of what runs over it: as a network would lose them."""
+        if self._process is not None:
+            names = _names()
+            for pid in _descendants(self._process.pid):
+                if names.get(pid, "").startswith("sshd"):
+                    _kill(pid)
 
     def connections(self) -> int:
         """How many connections it holds now."""
@@ -246,6 +259,12 @@ def _parents() -> dict[int, int]:
     """Each process's parent, for all processes."""
     listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     return {int(pid): int(parent) for pid, parent in (line.split() for line in listing.splitlines())}
+
+
+def _names() -> dict[int, str]:
+    """Each process's name."""
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,comm="], capture_output=True, text=True, check=True).stdout
+    return {int(pid): name for pid, name in (line.split(maxsplit=1) for line in listing.splitlines())}
 
 
 def _descendants(root: int) -> list[int]:

@@ -108,3 +108,10 @@ async def test_a_target_that_lets_us_in_and_says_nothing_is_given_up(target: Sta
     target.reconnects.extend(silent)
     with pytest.raises(TargetTimeout):
         await target.hold.session.act(counting(target, repeatable=True))
+
+
+async def test_what_is_listened_to_is_not_repeated(target: Stand) -> None:
+    target.session.breaks["counting"] = [LOST]
+    with pytest.raises(ConnectionLost):
+        await target.hold.session.act(counting(target, repeatable=True), on_output=lambda data: None)
+    assert target.events == []
