@@ -90,26 +90,30 @@ listen() {
 	if [ "$1" = end ]; then printf 'stop\n' >&5; else kill "$o_tail"; fi
 }
 
-# How the job ended, for when its log does not say so. What is left of one that was lost is ended. $2: its mark.
+# How the job ended, for when its log does not say so.
 tell_end() {
 	read_go go
 	o_end=$(readlink status 2>/dev/null)
-	case $o_go/$o_end in
-	void/*) mark void ;;
-	run/*/[0-9]*) mark "exit-$o_end" ;;
-	*)
-		o_left=
-		if [ "$o_go" != "${o_go#run/}" ] && [ "$o_there" = "$o_boot" ]; then
-			end_all none "$o_half"
-			o_left=$o_names
-			end_all none "$o_half.job"
-		fi
-		if [ -n "$o_left$o_names" ]; then
-			mark survivors
-			printf '%s' "$o_left$o_names"
-		fi
+	if [ "$o_go" = void ]; then
+		mark void
+	elif [ -n "$o_end" ]; then
+		mark "exit-$o_end"
+	else
+		end_what_is_left
 		mark lost
-		;;
-	esac
+	fi
 	finish 0
+}
+
+# End what a job left running whose supervisor is gone, and the supervisor's own helpers.
+end_what_is_left() {
+	if [ "$o_go" = "${o_go#run/}" ] || [ "$o_there" != "$o_boot" ]; then return; fi
+	end_all none "$o_half"
+	o_left=$o_names
+	end_all none "$o_half.job"
+	rm -f ctl ballast
+	if [ -n "$o_left$o_names" ]; then
+		mark survivors
+		printf '%s' "$o_left$o_names"
+	fi
 }

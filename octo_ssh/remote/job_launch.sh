@@ -9,16 +9,17 @@ case $o_input in
 *) fail 'the input was cut off' ;;
 esac
 go_to_job "$1" "$2"
-if [ "$1" != . ] && [ -L ../over ]; then fail 'the run was overtaken: it begins nothing any more'; fi
+[ ! -L ../over ] || fail 'the run was overtaken: it begins nothing any more'
 clock
 read_go go
 case $o_go in
 void) tell_end ;;
 ?*) fail 'the job was launched before' ;;
 esac
+[ -z "$7" ] || [ -f "$7" ] || fail 'the target went back by itself before this could begin'
 o_cwd=$(enter "$3" .. >&4 && pwd)
 [ -n "$o_cwd" ] || exit
-(true >log && true >dropped) 2>/dev/null || fail "nothing can be written in the job's folder: is the disk full?"
+(true >log) 2>/dev/null || fail "nothing can be written in the job's folder: is the disk full?"
 # What can be given up for the last words, when the disk is full.
 printf '%8192s' '' 2>/dev/null >ballast
 [ -p ctl ] || try 'the fifo of the job cannot be made' mkfifo -m 666 ctl

@@ -12,11 +12,17 @@ exec </dev/null 5<>ctl
 trap : HUP INT TERM
 clock
 look_at_process $$
-ln -sn "run/$o_boot/$$/$o_start/$5/$6/$7/$o_nonce" go 2>/dev/null || exit
+ln -sn "run/$o_boot/$$/$o_start/$5/$6/$7/$o_nonce" go || exit
+if [ -L ../over ] || { [ -n "$o_beat" ] && [ ! -f "$o_beat" ]; }; then
+	# Whoever has taken over either saw that link or left this one. Without its file the target is going back.
+	rm -f go
+	ln -sn void go
+	exit
+fi
 
 say() { printf '%s %s\n' "$o_nonce" "$1" >&5; }
 
-beat() { [ -z "$o_beat" ] || printf %s "$1" >>"$o_beat"; }
+beat() { [ ! -f "$o_beat" ] || printf %s "$1" >>"$o_beat"; }
 
 # Run the script, in folder $1. Behind the last byte that it printed stands the marker `ended`.
 run_script() {
@@ -64,12 +70,14 @@ keep_output() {
 	done
 	say "$o_cut"
 	exec 6<&0
-	{
-		cat <&6 &
-		say "draining $!"
-		wait $!
-	} | wc -c >dropped
-	say drained
+	o_said=$(
+		{
+			cat <&6 &
+			say "draining $!"
+			wait $!
+		} | wc -c
+	)
+	say "drained $o_said"
 }
 
 # End the script and what it started, as soon as there is one.
@@ -115,9 +123,7 @@ complete_log() {
 	until [ "$o_last" != "${o_last%"$o_there"}" ] || [ -z "$o_there" ]; do o_there=${o_there%?}; done
 	o_missing=${o_whole#"$o_there"}
 	[ -z "$o_missing" ] || printf '%s\n' "${o_missing%x}" >>log
-	[ -n "$o_cut" ] || return
-	read -r o_dropped <dropped
-	o_dropped=$((${o_dropped:-0} - ${#o_missing}))
+	o_dropped=$((o_dropped - ${#o_missing}))
 }
 
 beat b
@@ -131,6 +137,7 @@ o_status=
 o_why=
 o_cut=
 o_drain=
+o_dropped=0
 o_left=
 o_looking=
 o_looks=0
@@ -158,7 +165,10 @@ while [ "$o_complete" -eq 0 ]; do
 		;;
 	over | full) o_cut=$o_what ;;
 	draining) o_drain=$o_which ;;
-	written | drained) o_complete=1 ;;
+	written | drained)
+		o_dropped=${o_which:-0}
+		o_complete=1
+		;;
 	look)
 		o_looks=$((o_looks + 1))
 		look_at_output "$o_looks"
@@ -171,13 +181,12 @@ trap '' ALRM
 kill -ALRM -$$
 wait
 rm -f ballast
-o_dropped=0
 [ -z "$o_cut$o_left" ] || complete_log
 o_end=${o_status:-137}$o_why
 [ "$o_cut" != full ] || o_end=$o_end.full
 [ "$o_dropped" -le 0 ] || o_end=$o_end.dropped-$o_dropped
 ln -sn "$o_end" status
-rm -f ctl dropped
+rm -f ctl
 exec >>log
 if [ -n "$o_left" ]; then
 	mark survivors
