@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from octo_ssh.model.untrusted import sound
+
 
 class Kind(enum.Enum):
     """What an entry of a file tree is. ``OTHER`` is only ever observed: devices, fifos, sockets."""
@@ -68,6 +70,10 @@ def _line(entry: Entry) -> bytes:
 
 HEADER = b'[{"manifest":1}'
 TRAILER = b"]"
+MAX_ENTRIES = 1_000_000
+"""Of any folder tree, here or on a target."""
+_MAX_LINE_BYTES = 64 * 1024
+"""Of one entry: paths and links have 4,096 bytes, each written with six letters at most."""
 
 
 @dataclass(frozen=True)
@@ -102,22 +108,31 @@ def parse_manifest(text: bytes) -> Manifest:
 
     Raises ValueError for anything that is not exactly a canonical manifest.
     """
+    if not text.startswith(HEADER + b"\n") or not text.endswith(b"\n" + TRAILER + b"\n"):
+        raise ValueError("not a manifest of format 1")
+    if text.count(b"\n") > MAX_ENTRIES + 3:
+        raise ValueError(f"a manifest of more than {MAX_ENTRIES} entries")
     try:
-        rows = json.loads(text)
-        header, *rest = rows
-        if header != {"manifest": 1}:
-            raise ValueError("not a manifest of format 1")
-        manifest = Manifest.of(_entry(row) for row in rest)
-    except (TypeError, KeyError, AttributeError, RecursionError, UnicodeDecodeError) as error:
+        # Line by line: what a line says is let go of before the next is read.
+        lines = text[len(HEADER) + 1 : -len(TRAILER) - 2].split(b"\n") if text != Manifest().text else ()
+        manifest = Manifest.of(_entry(_row(line)) for line in lines)
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a manifest: {error}") from error
     if manifest.text != text:
         raise ValueError("not a canonical manifest")
     return manifest
 
 
+def _row(line: bytes) -> Mapping[str, Any]:
+    if len(line) > _MAX_LINE_BYTES:
+        raise ValueError("an entry of the manifest is too long")
+    row: Mapping[str, Any] = json.loads(line.removeprefix(b",").decode("ascii"))
+    return row
+
+
 def _entry(row: Mapping[str, Any]) -> Entry:
     kind = Kind(row["kind"])
-    path = str(row["path"])
+    path = sound(str(row["path"]))
     if not path or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError(f"not a path inside a release: {path!r}")
     match kind:
@@ -126,6 +141,6 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         case Kind.DIR:
             return Entry(path, kind, int(row["mode"], 8))
         case Kind.LINK:
-            return Entry(path, kind, target=str(row["target"]))
+            return Entry(path, kind, target=sound(str(row["target"])))
         case Kind.OTHER:
             raise ValueError("a manifest holds files, folders and links")

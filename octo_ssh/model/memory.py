@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from octo_ssh.errors import RemoteError
+from octo_ssh.model.messages import can_be_output
 from octo_ssh.model.observed import (
     Baseline,
     Done,
@@ -22,6 +23,7 @@ from octo_ssh.model.observed import (
     ServiceBaseline,
     StepOutputs,
 )
+from octo_ssh.model.untrusted import folder_name, parsed_json, sha256, sound
 
 BASELINE_FORMAT = 1
 JOURNAL_VERSION = 1
@@ -89,7 +91,7 @@ def parse_baseline(text: bytes) -> Baseline:
     Raises RemoteError for a damaged one, and for one that a newer octo-ssh wrote: memory is never taken as empty.
     """
     try:
-        data = json.loads(text)
+        data = parsed_json(text)
         version = data["format"]
         if isinstance(version, int) and version > BASELINE_FORMAT:
             raise RemoteError(
@@ -112,7 +114,7 @@ def parse_baseline(text: bytes) -> Baseline:
             outputs=_each(data.get("outputs", {}), _outputs),
             held=frozenset(_texts(data.get("held", []))),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RemoteError(
             f"the target's baseline is damaged: {str(error)[:200]}",
             hint="restore the file in the target's state folder, or remove it: then everything counts as never done",
@@ -140,10 +142,10 @@ def _dumped(data: Mapping[str, Any]) -> bytes:
 def _package(data: Mapping[str, Any]) -> PackageBaseline:
     return PackageBaseline(
         to=_text(data["to"]),
-        folder=_text(data["folder"]),
-        manifest_sha256=_text(data["manifest"]),
-        fingerprint=_text(data["fingerprint"]),
-        history=_texts(data["history"]),
+        folder=folder_name(_text(data["folder"])),
+        manifest_sha256=_digest(data["manifest"]),
+        fingerprint=_digest(data["fingerprint"]),
+        history=tuple(map(folder_name, _texts(data["history"]))),
         user=_text(data.get("user", "")),
         owner=_text(data.get("owner", "")),
         owners=_each(data.get("owners", {}), _text),
@@ -153,11 +155,18 @@ def _package(data: Mapping[str, Any]) -> PackageBaseline:
 
 def _file(data: Mapping[str, Any]) -> FileBaseline:
     present, mode = data["present"], data["mode"]
-    if not isinstance(present, bool) or not isinstance(mode, int):
+    if not isinstance(present, bool) or not isinstance(mode, int) or not 0 <= mode <= 0o7777:
         raise ValueError("a file of the baseline is damaged")
-    texts = {name: _text(data[name]) for name in ("path", "sha256", "owner", "group")}
-    hidden = data.get("holds_secrets", False) is not False
-    return FileBaseline(present=present, mode=mode, user=_text(data.get("user", "")), holds_secrets=hidden, **texts)
+    return FileBaseline(
+        path=_text(data["path"]),
+        present=present,
+        sha256=_digest(data["sha256"]),
+        mode=mode,
+        owner=_text(data["owner"]),
+        group=_text(data["group"]),
+        user=_text(data.get("user", "")),
+        holds_secrets=data.get("holds_secrets", False) is not False,
+    )
 
 
 def _service(data: Mapping[str, Any]) -> ServiceBaseline:
@@ -166,9 +175,12 @@ def _service(data: Mapping[str, Any]) -> ServiceBaseline:
 
 
 def _outputs(data: Mapping[str, Any]) -> StepOutputs:
+    values, secret = _each(data["values"], _text), frozenset(_texts(data["secret"]))
+    if not all(can_be_output(name, value) for name, value in (*values.items(), *((name, "") for name in secret))):
+        raise ValueError("an output is none that a step can have set")
     return StepOutputs(
-        values=_each(data["values"], _text),
-        secret=frozenset(_texts(data["secret"])),
+        values=values,
+        secret=secret,
         release=_text(data["release"]),
         run=_text(data.get("run", "")),
     )
@@ -206,7 +218,12 @@ def _texts(data: Any) -> tuple[str, ...]:
 def _text(data: Any) -> str:
     if not isinstance(data, str):
         raise ValueError(f"a text is missing where {str(data)[:40]!r} stands")
-    return data
+    return sound(data)
+
+
+def _digest(data: Any) -> str:
+    """A sha256; empty where there is none."""
+    return data if data == "" else sha256(_text(data))
 
 
 def _maybe_text(data: Any) -> str | None:

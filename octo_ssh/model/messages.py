@@ -264,6 +264,16 @@ def _artifact(path: str, name: str) -> Artifact:
     return Artifact(path, name or path.rstrip("/").rpartition("/")[2])
 
 
+def can_be_output(name: str, value: str = "") -> bool:
+    """Whether a script could have set that, as no secret."""
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+    is_name = len(name) <= MAX_NAME_CHARS and _OUTPUT_NAME.fullmatch(name) is not None
+    return is_name and size <= MAX_VALUE_BYTES and "\0" not in value
+
+
 def sentence(text: str) -> str:
     """One line for people: bounded, without control characters."""
     return "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_CHARS]).strip()

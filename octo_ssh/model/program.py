@@ -13,6 +13,10 @@ from octo_ssh.model.values import Secret
 
 R = TypeVar("R", covariant=True)
 
+USUAL_REPLY_BYTES = 4 * 1024 * 1024
+LARGE_REPLY_BYTES = 64 * 1024 * 1024
+"""Of replies that tell of whole folders, or of all that a target remembers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -61,6 +65,8 @@ class Program(Generic[R]):
     parse: Callable[[Reply], R]
     input: tuple[Input, ...] = field(default=(), repr=False)
     """Sent after the program has said that it is up. Lengths are among the words."""
+    max_reply_bytes: int = USUAL_REPLY_BYTES
+    """Of all sections together that are kept: a target that sends more is not listened to any longer."""
     mark: str = ""
     """A second nonce: markers that begin with it count like those with the conversation's own. They come out of a file
     that outlives conversations."""

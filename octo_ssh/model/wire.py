@@ -22,18 +22,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from octo_ssh.model.program import Program, Reply, Sudo
+from octo_ssh.model.program import USUAL_REPLY_BYTES, Program, Reply, Sudo
 
 EXEC_REQUEST = "sh -s"
 """The one exec request that is ever made of an sshd."""
 
-MAX_REPLY_BYTES = 64 * 1024 * 1024
-MAX_SECTIONS = 100_000
 STREAMED = "output"
 """The section that is handed on as it comes and not kept."""
 
 _MAX_WORD_BYTES = 100_000
 _NOISE_BYTES = 2048
+_SECTION_BYTES = 100
+"""What a section takes beside its content: an empty one, too."""
 _NAME = re.compile(rb"[a-z][a-z0-9_.-]{0,63}\Z")
 _END = re.compile(rb"end ([0-9]{1,3})\Z")
 _MAX_MARKER_BYTES = 80
@@ -106,7 +106,7 @@ class ReplyParser:
         on_output: Callable[[bytes], None] | None = None,
         *,
         mark: str = "",
-        max_bytes: int = MAX_REPLY_BYTES,
+        max_bytes: int = USUAL_REPLY_BYTES,
     ) -> None:
         self._up = nonce.encode("ascii") + b" up\n"
         self._marks = tuple(word.encode("ascii") + b" " for word in (nonce, mark) if word)
@@ -115,7 +115,7 @@ class ReplyParser:
         self._max_bytes = max_bytes
         self._pending = b""
         self._name: str | None = None
-        self._parts: list[bytes] = []
+        self._content = bytearray()
         self._sections: list[tuple[str, bytes]] = []
         self.is_up = False
         self.status: int | None = None
@@ -187,21 +187,25 @@ class ReplyParser:
             if self._on_output is not None:
                 self._on_output(content)
             return
-        self._left -= len(content)
+        self._spend(len(content))
+        self._content += content
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
         if self._left < 0:
             raise ValueError(f"the reply is larger than {self._max_bytes} bytes")
-        self._parts.append(content)
 
     def _turn(self, marker: bytes) -> None:
         """A marker: the section before it is complete."""
+        self._spend(_SECTION_BYTES)
         if self._name is not None and self._name != STREAMED:
-            self._sections.append((self._name, b"".join(self._parts)))
-        self._parts = []
+            self._sections.append((self._name, bytes(self._content)))
+        self._content = bytearray()
         end = _END.match(marker)
         if end:
             self.status = int(end.group(1))
             return
-        if marker in (b"up", b"end") or not _NAME.match(marker) or len(self._sections) >= MAX_SECTIONS:
+        if marker in (b"up", b"end") or not _NAME.match(marker):
             raise ValueError(f"not a marker of a reply: {marker[:_MAX_MARKER_BYTES]!r}")
         self._name = marker.decode("ascii")
 

@@ -65,7 +65,10 @@ class Lookout:
         services: dict[str | None, dict[str, str]] = defaultdict(dict)
         for place in self.places.get(target.name, ()) if not self.quick else ():
             known = self.expected.get((place.step_id, target.name), "")
-            places[place.sudo_user].append(PlaceAsk(place.step_id, place.to, place.shared, known_manifest=known))
+            held = self.manifests.find(known)
+            entries = 0 if held is None else len(held.entries)
+            ask = PlaceAsk(place.step_id, place.to, place.shared, known_manifest=known, entries=entries)
+            places[place.sudo_user].append(ask)
         become = becoming(self.loaded.plan)
         reach = reached(self.loaded, (target.name,))
         for step in self.loaded.plan.walk():

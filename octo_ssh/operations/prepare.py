@@ -151,9 +151,10 @@ class Prepared:
         for doubt in doubts(seen, manifests):
             place = found[doubt.step_id]
             manifest, tree = self._held(place, doubt), None
+            known = len(manifests[doubt.step_id].entries)
             if manifest is None or doubt.hashed:
                 looked = await session.observe(
-                    inspect(place.to, (doubt.folder,), hashed=doubt.hashed),
+                    inspect(place.to, (doubt.folder,), hashed=doubt.hashed, known=known),
                     sudo=await sudo_as(users[doubt.step_id], self.loaded, target, seen),
                     timeout_s=INSPECT_TIMEOUT_S,
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from octo_ssh.errors import PackageError
+from octo_ssh.model.manifest import MAX_ENTRIES
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -16,7 +17,7 @@ class Limits:
 
     total: int = 8 * GIB
     """Of all files together, hard links and holes counted in full."""
-    entries: int = 1_000_000
+    entries: int = MAX_ENTRIES
     """Files, folders and links."""
     ratio: int = 250
     """Unpacked to packed, looked at from ``ratio_floor`` on: real packages stay below 50."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from octo_ssh.model.manifest import Kind, Manifest
 from octo_ssh.model.observed import Tree
-from octo_ssh.model.program import Acting, FileInput, Input, Reply
+from octo_ssh.model.program import LARGE_REPLY_BYTES, Acting, FileInput, Input, Reply
 from octo_ssh.packages.bundle import Bundle
 from octo_ssh.packages.delta import Difference
 from octo_ssh.remote import replies, words
@@ -87,7 +87,8 @@ def build(
             lease_token(token),
             *(("1" if path in seeds else "0") + path for path in shared),
         ),
-        parse=_tree,
+        parse=lambda reply: _tree(reply, len(manifest.entries)),
+        max_reply_bytes=LARGE_REPLY_BYTES,
         input=pieces,
         repeatable=True,
     )
@@ -112,6 +113,6 @@ def _odd_folders(manifest: Manifest) -> Iterator[bytes]:
             yield f"{entry.mode:04o} ".encode("ascii") + _ODD_BYTE.sub(lambda byte: b"\\0%03o" % byte[0][0], raw)
 
 
-def _tree(reply: Reply) -> Tree | None:
+def _tree(reply: Reply, known: int) -> Tree | None:
     told = checked(reply)
-    return None if replies.optional(told, "bundle") is not None else parse_tree(dict(told.sections))
+    return None if replies.optional(told, "bundle") is not None else parse_tree(dict(told.sections), known=known)

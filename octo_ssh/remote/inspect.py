@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from octo_ssh.model.manifest import Manifest, parse_manifest
 from octo_ssh.model.observed import Tree
-from octo_ssh.model.program import Reading, Reply
+from octo_ssh.model.program import LARGE_REPLY_BYTES, Reading, Reply
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.source import body
 from octo_ssh.remote.trees import parse_tree
@@ -21,28 +21,31 @@ class Inspection:
     tree: Tree | None
 
 
-def inspect(to: str, folders: Iterable[str], *, hashed: bool) -> Reading[Mapping[str, Inspection]]:
-    """The manifests of release folders, and with ``hashed`` what they really hold, by folder."""
+def inspect(to: str, folders: Iterable[str], *, hashed: bool, known: int = 0) -> Reading[Mapping[str, Inspection]]:
+    """The manifests of release folders, and with ``hashed`` what they really hold, by folder. ``known``: how many
+    entries one should have, about.
+    """
     asked = tuple(words.name(folder) for folder in folders)
 
     def parse(reply: Reply) -> Mapping[str, Inspection]:
         found = list(replies.groups(replies.checked(reply), "folder"))
         if len(found) != len(asked):
             raise ValueError(f"the reply tells of {len(found)} folders instead of {len(asked)}")
-        return {folder: _inspection(group) for folder, group in zip(asked, found, strict=True)}
+        return {folder: _inspection(group, known) for folder, group in zip(asked, found, strict=True)}
 
     return Reading(
         name="looking at the release",
         body=body("place", "tree", "inspect"),
         words=(to, "1" if hashed else "0", *asked),
         parse=parse,
+        max_reply_bytes=LARGE_REPLY_BYTES,
     )
 
 
-def _inspection(group: Mapping[str, bytes]) -> Inspection:
+def _inspection(group: Mapping[str, bytes], known: int) -> Inspection:
     return Inspection(
         manifest=_manifest(replies.unpacked(group["manifest"])) if "manifest" in group else None,
-        tree=parse_tree(group) if "digests" in group else None,
+        tree=parse_tree(group, known=known) if "digests" in group else None,
     )
 
 

@@ -33,7 +33,10 @@ def parse_places(reply: Reply, asked: Sequence[PlaceRequest]) -> dict[str, Packa
 
 
 def parse_place(group: Mapping[str, bytes], shared: Sequence[str]) -> PackagePlace:
-    """One place out of its sections; ``shared``: the paths that were asked for. Raises ValueError."""
+    """One place out of its sections; ``shared``: the paths that were asked for. Raises ValueError.
+
+    Folders among the releases that cannot be ours are left out; a place with such a ``current`` is not ours.
+    """
     to, place, owner, writable, current, fingerprint, space = replies.fields(group.get("place", b""), 7)
     flags = group.get("shared", b"")
     if len(flags) != len(shared) or flags.strip(b"01"):
@@ -45,13 +48,16 @@ def parse_place(group: Mapping[str, bytes], shared: Sequence[str]) -> PackagePla
     if sums == b"unreadable":
         known = Place.UNREADABLE
     else:
-        releases = tuple(map(ReleaseFolder, names, _sums(sums, len(names))))
+        found = map(ReleaseFolder, names, _sums(sums, len(names)))
+        releases = tuple(release for release in found if words.is_name(release.name))
+    if known is Place.OURS and current and not words.is_name(current):
+        known, owner = Place.FOREIGN, f"current points at releases/{current}"
     return PackagePlace(
         to=to,
         place=known,
         owner=_owner(owner) if known is Place.FOREIGN else "",
         writable=writable == "1",
-        current=current or None,
+        current=current if current and words.is_name(current) else None,
         releases=releases,
         fingerprint=fingerprint.strip(),
         shared=frozenset(path for path, flag in zip(shared, flags, strict=True) if flag == ord("1")),

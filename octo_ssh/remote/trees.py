@@ -8,16 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from octo_ssh.model.manifest import Entry, Kind
+from octo_ssh.model.manifest import MAX_ENTRIES, Entry, Kind
 from octo_ssh.model.observed import Tree
 from octo_ssh.remote import words
-from octo_ssh.remote.replies import text, unpacked
+from octo_ssh.remote.replies import MAX_UNPACKED_BYTES, text, unpacked
 
-MAX_ENTRIES = 1_000_000
+USUAL_ENTRIES = 250_000
+"""What a folder may hold of which nobody knows how much it should."""
 
+_ENTRY_BYTES = 512
+"""Of a listing, each entry, on an average: paths of 4,096 bytes exist, whole folders of them do not."""
 _ITSELF = "."
 _KINDS = {b"f": Kind.FILE, b"d": Kind.DIR, b"x": Kind.DIR, b"l": Kind.LINK}
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_NUMBER = re.compile(rb"[0-9a-f]{1,20}")
 _SUM = re.compile(rb"(\\?)([0-9a-f]{64}) [ *]")
 
 
@@ -34,20 +38,24 @@ class _Listed(NamedTuple):
     target: bytes
 
 
-def parse_tree(group: Mapping[str, bytes], *, owners: bool = False) -> Tree:
-    """The tree in a group of sections; ``owners``: with them. Raises ValueError for a listing that does not hang
-    together.
+def parse_tree(group: Mapping[str, bytes], *, owners: bool = False, known: int = 0) -> Tree:
+    """The tree in a group of sections; ``owners``: with them. ``known``: how many entries there should be, as far as
+    that is known here: no more than twice as many are read, and USUAL_ENTRIES. Raises ValueError for a listing that
+    does not hang together.
 
     The folder itself is no entry; where it may not be listed or entered, ``.`` is among the unreadable ones.
     """
     wanted = {"digests", *({"entries"} if "entries" in group else {"paths", "stats", "links", "closed"})}
     if not wanted <= set(group):
         raise ValueError(f"the listing lacks {', '.join(sorted(wanted - set(group)))}")
+    most = min(max(USUAL_ENTRIES, 2 * known), MAX_ENTRIES)
     unreadable: set[str] = set()
-    found = list(_printed(_list(group["entries"]), unreadable) if "entries" in group else _from_stat(group, unreadable))
-    if len(found) > MAX_ENTRIES:
-        raise ValueError(f"the listing holds more than {MAX_ENTRIES} entries")
-    digests = _digests(unpacked(group["digests"]), [one.raw for one in found if one.kind is Kind.FILE])
+    found = list(
+        _printed(_list(group["entries"], 2, most), unreadable)
+        if "entries" in group
+        else _from_stat(group, unreadable, most)
+    )
+    digests = _digests(_text(group["digests"], most), [one.raw for one in found if one.kind is Kind.FILE])
     entries: dict[str, Entry] = {}
     whose: dict[str, str] = {}
     for one in found:
@@ -61,10 +69,18 @@ def parse_tree(group: Mapping[str, bytes], *, owners: bool = False) -> Tree:
     return Tree(entries, frozenset(unreadable), whose if owners else {})
 
 
-def _list(section: bytes) -> list[bytes]:
-    content = unpacked(section)
+def _text(section: bytes, most: int) -> bytes:
+    """What a section says of so many entries at most."""
+    return unpacked(section, min(most * _ENTRY_BYTES, MAX_UNPACKED_BYTES))
+
+
+def _list(section: bytes, each: int, most: int) -> list[bytes]:
+    """``each``: how many parts an entry has."""
+    content = _text(section, most)
     if content and not content.endswith(b"\0"):
         raise ValueError("the listing is cut off")
+    if content.count(b"\0") > each * most:  # before it is taken apart: each part takes more room than its bytes
+        raise ValueError(f"the listing holds more than {most} entries")
     return content.split(b"\0")[:-1]
 
 
@@ -76,21 +92,22 @@ def _printed(parts: list[bytes], closed: set[str]) -> Iterator[_Listed]:
         raise ValueError("the listing is cut off")
     for facts, path in zip(parts[::2], parts[1::2], strict=True):
         kind, mode, size, owner, target = facts.split(b" ", 4)
-        listed = _listed(path, _KINDS.get(kind, Kind.OTHER), int(mode, 8), int(size), owner, target)
+        listed = _listed(path, _KINDS.get(kind, Kind.OTHER), _number(mode, 8), _number(size, 10), owner, target)
         if kind == b"x":
             closed.add(listed.path)
         yield listed
 
 
-def _from_stat(group: Mapping[str, bytes], closed: set[str]) -> Iterator[_Listed]:
+def _from_stat(group: Mapping[str, bytes], closed: set[str], most: int) -> Iterator[_Listed]:
     """Three lists in the same order: paths, ``mode size owner`` (the mode in hexadecimal), and the links' targets."""
-    paths, lines = _list(group["paths"]), unpacked(group["stats"]).splitlines()
-    targets = iter(_list(group["links"]))
+    paths, stats = _list(group["paths"], 1, most), _text(group["stats"], most)
+    targets = iter(_list(group["links"], 1, most))
+    lines = stats.split(b"\n")[:-1] if stats.count(b"\n") == len(paths) else []
     if len(paths) != len(lines):
         raise ValueError("the listing does not hang together: the folder changed while it was read")
     for path, line in zip(paths, lines, strict=True):
         mode, size, owner = line.split()
-        bits = int(mode, 16)
+        bits = _number(mode, 16)
         kind = Kind.OTHER
         target = b""
         if stat.S_ISREG(bits):
@@ -100,8 +117,14 @@ def _from_stat(group: Mapping[str, bytes], closed: set[str]) -> Iterator[_Listed
         elif stat.S_ISLNK(bits):
             kind = Kind.LINK
             target = next(targets, b"")
-        yield _listed(path, kind, stat.S_IMODE(bits), int(size), owner, target)
-    closed.update(_name(path) for path in _list(group["closed"]))
+        yield _listed(path, kind, stat.S_IMODE(bits), _number(size, 10), owner, target)
+    closed.update(_name(path) for path in _list(group["closed"], 1, most))
+
+
+def _number(word: bytes, base: int) -> int:
+    if not _NUMBER.fullmatch(word):
+        raise ValueError(f"not a number: {word[:40]!r}")
+    return int(word, base)
 
 
 def _listed(path: bytes, kind: Kind, mode: int, size: int, owner: bytes, target: bytes) -> _Listed:

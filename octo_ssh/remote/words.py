@@ -6,26 +6,30 @@ import math
 import re
 
 from octo_ssh.model.program import Input
+from octo_ssh.model.untrusted import folder_name, sha256
 from octo_ssh.model.values import Secret
 
-_NAME = re.compile(r"[^./\0\n-][^/\0\n]{0,199}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _OWNER = re.compile(r"[0-9]{1,10}:[0-9]{1,10}")
 _DIVIDERS = [chr(code) for code in (*range(0x1C, 0x20), *range(0x02, 0x09), *range(0x0E, 0x1B))]
 
 
 def name(text: str) -> str:
     """A name that becomes a file or folder of ours. Raises ValueError for one that would lead elsewhere."""
-    if not _NAME.fullmatch(text):
-        raise ValueError(f"not a name that a file can have here: {text!r}")
-    return text
+    return folder_name(text)
+
+
+def is_name(text: str) -> bool:
+    """Whether it is one that ``name`` takes."""
+    try:
+        name(text)
+    except ValueError:
+        return False
+    return True
 
 
 def digest(text: str) -> str:
     """A sha256 in hexadecimal. Raises ValueError."""
-    if not _DIGEST.fullmatch(text):
-        raise ValueError(f"not a sha256: {text!r}")
-    return text
+    return sha256(text)
 
 
 def owner(text: str) -> str:

@@ -30,6 +30,7 @@ _KILLED = frozenset((128 + 1, 128 + 9, 128 + 15))
 """What a login shell or sudo around it says of a shell that was ended by a signal: the machine goes down, perhaps."""
 _PIECE_BYTES = 256 * 1024
 _STDERR_BYTES = 64 * 1024
+_READ_AT_ONCE_BYTES = 64 * 1024
 _LAST_WORDS_TIMEOUT_S = 2.0
 _SHOWN_BYTES = 2000
 _MAX_DIGITS = 18
@@ -93,7 +94,7 @@ async def converse(
         except asyncio.CancelledError:
             await talk.wind_down()
             raise
-        return talk.result()
+        return await talk.result()
     finally:
         await talk.close()
 
@@ -116,7 +117,7 @@ class _Conversation(Generic[R]):
         # sudo's arguments can be seen by everybody on the target: the program gets a nonce of its own.
         self._sudo_nonce = secrets.token_hex(16)
         self._nonce = secrets.token_hex(16)
-        self._parser = wire.ReplyParser(self._nonce, on_output, mark=program.mark)
+        self._parser = wire.ReplyParser(self._nonce, on_output, mark=program.mark, max_bytes=program.max_reply_bytes)
         self._greeting: bytes | None = wire.sudo_greeting(self._sudo_nonce) if sudo else None
         self._before_greeting = b""
         self._stderr = b""
@@ -147,9 +148,12 @@ class _Conversation(Generic[R]):
             sending.add_done_callback(self._sent)
         await self._until(lambda: self._parser.ended)
 
-    def result(self) -> R:
+    async def result(self) -> R:
         reply = self._parser.reply(self._stderr)
+        size = sum(len(content) for _, content in reply.sections)
         try:
+            if size > _READ_AT_ONCE_BYTES:  # other targets go on meanwhile
+                return await asyncio.to_thread(self._program.parse, reply)
             return self._program.parse(reply)
         except ValueError as error:
             raise RemoteError(

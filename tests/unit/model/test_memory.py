@@ -20,12 +20,17 @@ from octo_ssh.model.observed import (
     StepOutputs,
 )
 
-TEXT = st.text(max_size=8)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=8)
+FOLDER = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,9}", fullmatch=True)
+DIGEST = st.just("") | st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+OUTPUT = st.from_regex(r"[A-Za-z0-9_]([A-Za-z0-9_.: -]{0,5}[A-Za-z0-9])?", fullmatch=True)
 BASELINES = st.builds(
     Baseline,
     release=st.none() | TEXT,
     packages=st.dictionaries(
-        TEXT, st.builds(PackageBaseline, TEXT, TEXT, TEXT, TEXT, st.lists(TEXT, max_size=3).map(tuple)), max_size=3
+        TEXT,
+        st.builds(PackageBaseline, TEXT, FOLDER, DIGEST, DIGEST, st.lists(FOLDER, max_size=3).map(tuple)),
+        max_size=3,
     ),
     done=st.dictionaries(TEXT, st.builds(Done, TEXT, TEXT, TEXT, st.booleans()), max_size=3),
     failed_checks=st.frozensets(TEXT, max_size=3),
@@ -34,12 +39,14 @@ BASELINES = st.builds(
     due=st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple), max_size=3),
     files=st.dictionaries(
         TEXT,
-        st.builds(FileBaseline, TEXT, st.booleans(), TEXT, st.integers(0, 0o7777), *[TEXT] * 3, st.booleans()),
+        st.builds(FileBaseline, TEXT, st.booleans(), DIGEST, st.integers(0, 0o7777), *[TEXT] * 3, st.booleans()),
         max_size=2,
     ),
     services=st.dictionaries(TEXT, st.builds(ServiceBaseline, TEXT, TEXT, TEXT), max_size=2),
     outputs=st.dictionaries(
-        TEXT, st.builds(StepOutputs, st.dictionaries(TEXT, TEXT, max_size=2), st.frozensets(TEXT), TEXT), max_size=2
+        TEXT,
+        st.builds(StepOutputs, st.dictionaries(OUTPUT, TEXT, max_size=2), st.frozensets(OUTPUT), TEXT),
+        max_size=2,
     ),
     held=st.frozensets(TEXT, max_size=3),
 )
@@ -79,6 +86,50 @@ def test_a_damaged_baseline_is_an_error(baseline: Baseline, data: st.DataObject)
 def test_what_is_no_baseline_is_an_error(text: bytes) -> None:
     with pytest.raises(RemoteError, match="damaged"):
         parse_baseline(text)
+
+
+def lying(**changes: object) -> bytes:
+    """A baseline of ours with something else in it."""
+    data = json.loads(baseline_text(Baseline(packages={"shop": PackageBaseline("/srv/shop", "1.0", "", "")})))
+    package = data["packages"]["shop"]
+    package |= {key: value for key, value in changes.items() if key in package}
+    return json.dumps(data | {key: value for key, value in changes.items() if key in data}).encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        lying(folder="../../etc"),
+        lying(folder="-rf"),
+        lying(folder="a\nb"),
+        lying(history=["1.0", "/"]),
+        lying(manifest="1"),
+        lying(fingerprint="$(id)"),
+        lying(to="/srv\0"),
+        lying(release="\ud800"),
+        lying(outputs={"make": {"values": {"A b\n": "x"}, "secret": [], "release": ""}}),
+        lying(outputs={"make": {"values": {"A": "x\0"}, "secret": [], "release": ""}}),
+        lying(outputs={"make": {"values": {"A": "x" * 40_000}, "secret": [], "release": ""}}),
+        lying(outputs={"make": {"values": {}, "secret": ["$(id)"], "release": ""}}),
+        lying(files={"f": {"path": "/x", "present": True, "sha256": "", "mode": -1, "owner": "", "group": ""}}),
+    ],
+)
+def test_a_baseline_that_no_octo_ssh_wrote_is_an_error(text: bytes) -> None:
+    assert parse_baseline(lying()).packages["shop"].folder == "1.0"
+    with pytest.raises(RemoteError, match="damaged"):
+        parse_baseline(text)
+
+
+@pytest.mark.parametrize("item", [b"[],", b"{},", b'"",', b"0,", b'{"":[]},'])
+def test_a_baseline_of_millions_of_things_is_not_taken_apart(item: bytes) -> None:
+    with pytest.raises(RemoteError, match="more than 1000000 items"):
+        parse_baseline(b'{"format":1,"x":[' + item * 1_100_000 + b"0]}")
+
+
+def test_what_a_text_holds_is_no_item() -> None:
+    said = StepOutputs({f"N{number}": '[{",\\' * 6000 for number in range(50)})
+    baseline = Baseline(outputs={"make": said})
+    assert parse_baseline(baseline_text(baseline)) == baseline
 
 
 def test_a_newer_format_names_the_way_out() -> None:

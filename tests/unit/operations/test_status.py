@@ -89,7 +89,7 @@ async def test_release_folder_and_what_is_owed_are_told(fleet: LocalFleet, plan:
         "web-1",
         Baseline(
             release="1.4.2",
-            packages={"shop": PackageBaseline("~/shop", "1.4.2_1", "0" * 64, "f")},
+            packages={"shop": PackageBaseline("~/shop", "1.4.2_1", "0" * 64, "f" * 64)},
             owed=(Owed("deploy", "shop", "1.4.2", "activate"),),
             due={"1.4.2": ("tell",)},
         ),
