@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from octo_ssh.model.manifest import Manifest, parse_manifest
 from octo_ssh.model.observed import FileRequest, Observed, PackagePlace, Tree
-from octo_ssh.model.program import Reading, Reply
+from octo_ssh.model.program import LARGE_REPLY_BYTES, Reading, Reply
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.observe import PLACES, parse_target
 from octo_ssh.remote.places import parse_place, place_groups
@@ -31,6 +31,8 @@ class PlaceAsk:
     """As the current release's should be; empty: unknown."""
     known_manifest: str = ""
     """The sha256 of a manifest that need not be sent; empty: none."""
+    entries: int = 0
+    """How many entries the current release should have, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,10 @@ def drift(root: str, project: str, environment: str | None, ask: DriftAsk) -> Re
 
     return Reading(
         name="looking for drift",
-        body=body("lease", "memory", "facts", *_WATCHED, "drift"),
+        body=body("lease", "job", "job_seen", "memory", "facts", *_WATCHED, "drift"),
         words=(root, *_names(project, environment), *_ask_words(ask, names)),
         parse=parse,
+        max_reply_bytes=LARGE_REPLY_BYTES,
     )
 
 
@@ -96,6 +99,7 @@ def drift_as(root: str, project: str, environment: str | None, ask: DriftAsk) ->
         body=body(*_WATCHED, "drift_as"),
         words=(root, *_names(project, environment), *_ask_words(ask, names)),
         parse=parse,
+        max_reply_bytes=LARGE_REPLY_BYTES,
     )
 
 
@@ -128,7 +132,7 @@ def _package(group: Mapping[str, bytes], ask: PlaceAsk) -> PackagePlace:
     place = parse_place(group, ask.shared)
     if place.current is None:
         return place
-    tree, manifest = _tree(group), _manifest(group)
+    tree, manifest = _tree(group, ask.entries), _manifest(group)
     return replace(
         place,
         trees={} if tree is None else {place.current: tree},
@@ -136,10 +140,10 @@ def _package(group: Mapping[str, bytes], ask: PlaceAsk) -> PackagePlace:
     )
 
 
-def _tree(group: Mapping[str, bytes]) -> Tree | None:
+def _tree(group: Mapping[str, bytes], known: int) -> Tree | None:
     if "shut" in group:
         return Tree({}, frozenset((".",)))
-    return parse_tree(group, owners=True) if "digests" in group else None
+    return parse_tree(group, owners=True, known=known) if "digests" in group else None
 
 
 def _manifest(group: Mapping[str, bytes]) -> Manifest | None:

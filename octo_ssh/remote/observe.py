@@ -15,7 +15,7 @@ from octo_ssh.model.observed import (
     PackagePlace,
     PlaceRequest,
 )
-from octo_ssh.model.program import Reading, Reply
+from octo_ssh.model.program import LARGE_REPLY_BYTES, Reading, Reply
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.job import seen
 from octo_ssh.remote.places import parse_places, place_words
@@ -52,6 +52,7 @@ def observe(root: str, project: str, environment: str | None, places: Sequence[P
         body=body("lease", "job", "job_seen", "memory", "facts", *PLACES, "observe"),
         words=(root, *known, *place_words(asked)),
         parse=parse,
+        max_reply_bytes=LARGE_REPLY_BYTES,
     )
 
 
