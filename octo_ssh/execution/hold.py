@@ -126,17 +126,18 @@ class Hold:
         return Sudo(user, None if password is None else await asyncio.to_thread(self.context.secrets.reveal, password))
 
     async def acquire(
-        self, *, line: Mapping[str, Any], baseline: Baseline, over: Lease | None = None
+        self, *, line: Mapping[str, Any], baseline: Baseline, over: Lease | None = None, since: str = ""
     ) -> Lease | lock_programs.Moved | None:
         """Take the lease, also ``over`` another that may be overtaken, and write down what was decided.
 
-        None: it is ours. A Lease: somebody holds it. Moved: the journal went on since this target was observed.
-        A cancellation waits for the answer: a lease that may be ours could not be given back otherwise.
+        ``since``: what people are told, where that is not now. None: it is ours. A Lease: somebody holds it. Moved: the
+        journal went on since this target was observed. A cancellation waits for the answer: a lease that may be ours
+        could not be given back otherwise.
         """
-        return await _to_its_end(self._acquire(line, baseline, over))
+        return await _to_its_end(self._acquire(line, baseline, over, since or self.context.now()))
 
     async def _acquire(
-        self, line: Mapping[str, Any], baseline: Baseline, over: Lease | None
+        self, line: Mapping[str, Any], baseline: Baseline, over: Lease | None, since: str
     ) -> Lease | lock_programs.Moved | None:
         identity = self.context.identity
         lines = [] if over is None else [self._line({"what": "took over", "from": described(over)})]
@@ -151,7 +152,7 @@ class Hold:
                     run=identity.run,
                     token=self.token,
                     ttl_s=TTL_S,
-                    who=identity.holder(since=self.context.now()),
+                    who=identity.holder(since=since),
                     expect_head=self._head,
                     lines=lines,
                     baseline=baseline_text(baseline),

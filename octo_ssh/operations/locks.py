@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -120,6 +121,8 @@ async def release_all(
 async def _try_all(
     holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], sights: Mapping[str, LeaseSight]
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+
     async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
         so_already = [step for step, status in hold.observed.unless.items() if status == 0]
@@ -127,7 +130,8 @@ async def _try_all(
         after = baseline.decided(left, hold.context.identity.release, steps)
         over = sights[name].lease
         try:
-            answer = await hold.acquire(line={"what": "decided", "due": list(steps)}, baseline=after, over=over)
+            line = {"what": "decided", "due": list(steps)}
+            answer = await hold.acquire(line=line, baseline=after, over=over, since=since)
         except TargetError as error:
             return error
         if over is not None and answer is None:
