@@ -111,6 +111,10 @@ class Hold:
                 )
         return None
 
+    def outdate(self, step: str) -> None:
+        """What scripts of the step did for an earlier run is undone, or is about to be: they run again."""
+        self._left = [job for job in self._left if job.key.step != step or job.state is JobState.RUNNING]
+
     async def mend(self, error: TargetError) -> None:
         """Connect again after ``error``. Raises ConnectionLost, HostKeyRefused."""
         await self.session.mend(error)

@@ -133,9 +133,11 @@ class Deployment:
 
     async def _arm(self) -> None:
         """Have the target go back by itself, where the step wants that; nobody else's timer does so any more."""
-        work = self.work
+        work, others = self.work, self.hold.observed.packages[self.step.id].timers
+        if work.switch or any(timer.is_open and timer.restarted for timer in others):
+            self.hold.outdate(self.step.id)
         if work.confirm_s is None:
-            await overtake(self.hold, work, self.hold.observed.packages[self.step.id].timers)
+            await overtake(self.hold, work, others)
             return
         failed = work.conventions.get("DeployFailed")
         scripts = [*self._activation(work.conventions).values(), *([] if failed is None else [failed])]

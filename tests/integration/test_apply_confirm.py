@@ -205,6 +205,23 @@ def test_a_step_that_wants_no_confirmation_any_more_ends_the_timer_of_the_run_be
     assert timers(farm) == []
 
 
+def test_what_an_undone_release_has_run_runs_again_when_it_comes_back(farm: Farm) -> None:
+    write(farm, "1.0")
+    assert farm.apply().code == 0
+    (farm.home() / "sick").touch()
+    write(farm, "2.0")
+    process = farm.start_apply()
+    farm.until_said(process, '"text":"verifying"')
+    farm.kill(process)
+    wait_until(lambda: len(timers(farm)) == 1, "the target has gone back")
+    (farm.home() / "sick").unlink()
+    assert farm.current() == "1.0"
+    told = farm.apply()
+    assert told.code == 0, told.stderr
+    assert activated(farm) == ["1.0:1.0", "2.0:2.0", "1.0:1.0", "2.0:2.0"]
+    assert farm.is_settled()
+
+
 def pull_the_plug(farm: Farm) -> None:
     """The timer is gone without a word, and the machine was started anew."""
     for pid in timers(farm):
