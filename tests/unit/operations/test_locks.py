@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,16 @@ from octo_ssh.execution.context import RunContext, RunIdentity
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.execution.steady import SteadySession
+from octo_ssh.model.events import TargetWarned
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import line_sha256
 from octo_ssh.model.observed import Lease
 from octo_ssh.operations import locks
 from octo_ssh.operations.locks import LockQueue, lock_all, release_all
+from octo_ssh.output.record import RunRecord
 from octo_ssh.output.reports import holder
 from octo_ssh.packages.bundle import Bundles
+from octo_ssh.planning import leases
 from octo_ssh.remote.lock import Acquired, acquire, release
 from octo_ssh.remote.observe import observe
 from tests.unit.operations.fleets import LocalFleet
@@ -70,7 +74,9 @@ async def take(fleet: LocalFleet, name: str) -> Hold:
     return Hold(context, target, steady, seen, token="0123456789abcdef")
 
 
-async def take_from_others(fleet: LocalFleet, name: str) -> Acquired:
+async def take_from_others(
+    fleet: LocalFleet, name: str, *, who: str = '{"user":"bob","host":"pc","purpose":"apply other","since":"now"}'
+) -> Acquired:
     """Somebody else's lease."""
     program = acquire(
         "~/.octo-ssh",
@@ -79,7 +85,7 @@ async def take_from_others(fleet: LocalFleet, name: str) -> Acquired:
         run="r0",
         token="t0ken",
         ttl_s=90,
-        who='{"user":"bob","host":"pc","purpose":"apply other","since":"now"}',
+        who=who,
         expect_head="",
         lines=[],
         baseline=None,
@@ -180,3 +186,70 @@ async def test_what_unless_said_when_the_run_decided_is_remembered_with_the_deci
     state = json.loads((fleet.home("web-1") / ".octo-ssh/state/shop/default.json").read_bytes())
     assert state["held"] == ["init"]
     await release_all([hold], lambda _: "changed")
+
+
+async def test_a_lease_that_nobody_renews_is_taken_over_when_it_was_watched_for_its_whole_time(
+    fleet: LocalFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target was started anew: its own clock tells nothing."""
+    monkeypatch.setattr(leases, "MIN_TTL_S", 0.3)
+    await take_from_others(fleet, "web-1")
+    make_up(fleet, "web-1", "t0ken:0:before-the-reboot:1.0:")
+    hold = await take(fleet, "web-1")
+    with pytest.raises(Refused, match="from before a reboot") as refused:
+        await lock({"web-1": hold})
+    assert "take them over if nobody renews them" in refused.value.hint
+    assert await lock({"web-1": hold}, wait_s=60) == ({}, ())
+    assert [line["what"] for line in journal(fleet, "web-1")] == ["took over", "decided"]
+    assert [type(event) for event in fleet.events] == [TargetWarned]
+    await release_all([hold], lambda _: "changed")
+
+
+async def test_a_lease_that_somebody_renews_is_never_taken_over_however_long_it_is_watched(
+    fleet: LocalFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "MIN_TTL_S", 0.3)
+    await take_from_others(fleet, "web-1")
+    make_up(fleet, "web-1", "t0ken:0:before-the-reboot:0.0:")
+    hold = await take(fleet, "web-1")
+    locking = asyncio.create_task(lock({"web-1": hold}, wait_s=1.5))
+    tick = 0
+    while not locking.done():
+        tick += 1
+        make_up(fleet, "web-1", f"t0ken:0:before-the-reboot:{tick}.0:")
+        await asyncio.sleep(0.05)
+    with pytest.raises(Refused):
+        await locking
+
+
+def make_up(fleet: LocalFleet, name: str, link: str) -> None:
+    """The last lease of a target says something else from now on."""
+    folder = fleet.home(name) / ".octo-ssh/lock"
+    (folder / "1.n.test").symlink_to(link)
+    (folder / "1.n.test").rename(folder / "1.r")
+
+
+async def test_a_run_killed_here_is_taken_over_at_once_and_one_that_lives_is_not(fleet: LocalFleet) -> None:
+    state, run = fleet.folder / "state", "20260101T000000Z-0007"
+    record = RunRecord.create(state, run, project="other", environment=None)
+    who = json.dumps({"user": "bob", "host": socket.gethostname(), "run": run, "purpose": "apply", "since": "now"})
+    await take_from_others(fleet, "web-1", who=who)
+    hold = await take(fleet, "web-1")
+    with pytest.raises(Refused, match=f"locked by bob@.* \\(run {run}\\)"):
+        await lock({"web-1": hold})
+    record.finish()
+    assert await lock({"web-1": hold}) == ({}, ())
+    assert journal(fleet, "web-1")[0]["from"]["run"] == run
+    await release_all([hold], lambda _: "changed")
+
+
+async def test_two_runs_that_want_the_same_targets_never_both_go_without(fleet: LocalFleet) -> None:
+    for _ in range(5):
+        runs = [{name: await take(fleet, name) for name in DUE} for _ in range(2)]
+        for number, holds in enumerate(runs):
+            for hold in holds.values():
+                hold.token = f"run{number}"
+        ends = await asyncio.gather(*map(lock, runs), return_exceptions=True)
+        # the journal moved for whoever came later, or it is refused
+        assert [end for end in ends if end == ({}, ())] == [({}, ())], ends
+        await asyncio.gather(*(release_all(holds.values(), lambda _: "changed") for holds in runs))

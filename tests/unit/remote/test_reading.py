@@ -17,6 +17,7 @@ from octo_ssh.model.observed import FileRequest, PlaceRequest
 from octo_ssh.model.program import Program, Reading
 from octo_ssh.remote.commit import commit
 from octo_ssh.remote.drift import DriftAsk, PlaceAsk, drift, drift_as
+from octo_ssh.remote.holding import holding
 from octo_ssh.remote.inspect import inspect
 from octo_ssh.remote.observe import facts, observe, observe_places
 from octo_ssh.remote.probe import ask_command, ask_http
@@ -41,6 +42,7 @@ READINGS: dict[str, Callable[[], Reading[Any]]] = {
     "observe": lambda: observe(ROOT, "shop", "staging", (PLACE,)),
     "observe_places": lambda: observe_places("/x", "shop", "staging", (PLACE,)),
     "facts": lambda: facts(ROOT),
+    "holding": lambda: holding(ROOT),
     "inspect": lambda: inspect(TO, ("1.0",), hashed=True),
     "look": lambda: look(FILES, UNITS),
     "unless": lambda: unless((Unless("one", {}, "exit 3"), Unless("two", {}, "exit 0"))),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,14 +16,17 @@ from typing import Any
 import pytest
 
 from octo_ssh.errors import LeaseLost, RemoteError
+from octo_ssh.model.jobs import JobPlace, JobState
 from octo_ssh.model.memory import baseline_text, journal_line, line_sha256
 from octo_ssh.model.observed import Baseline, Lease
 from octo_ssh.model.program import Acting
 from octo_ssh.remote.holding import Holding, holding
+from octo_ssh.remote.job import stop
 from octo_ssh.remote.lock import Acquired, Freed, Held, Moved, acquire, free, release, renew
 from octo_ssh.remote.record import record
 
 from .conftest import Machine
+from .jobs import launching
 from .logins import needs_root
 
 ROOT = "~/.octo-ssh"
@@ -240,6 +244,43 @@ async def test_somebody_who_looks_never_misses_a_lease_that_is_being_renewed(mac
 async def _renew_often(machine: Machine) -> None:
     for _ in range(30):
         await machine.session.act(renew(ROOT, epoch=1, token="t1", ttl_s=90))
+
+
+async def test_nothing_begins_any_more_in_the_work_folder_of_a_run_that_was_overtaken(machine: Machine) -> None:
+    await machine.session.act(taking("t1"))
+    running = asyncio.create_task(machine.session.act(launching(job(machine, "t1", "long"), "exec sleep 1000")))
+    await until_it_runs(machine)
+    await machine.session.act(taking("t2", head=HEAD, lines=(SECOND,), over=await lease(machine)))
+    with pytest.raises(RemoteError, match="overtaken"):
+        await machine.session.act(launching(job(machine, "t1", "late"), "touch ~/late"))
+    assert not (machine.home / "late").exists()
+    await machine.session.act(launching(job(machine, "t2", "next"), "touch ~/next"))
+    assert (machine.home / "next").exists()
+    await machine.session.act(giving_back(head=line_sha256(SECOND), epoch=2, token="t2"))
+    assert os.listdir(machine.root / "work") == ["run-t1"], "what runs on is still to be seen"
+    assert len([seen for seen in (await look(machine)).jobs if seen.state is JobState.RUNNING]) == 1
+    await machine.session.act(stop(PLACES["long"]))
+    await asyncio.gather(running, return_exceptions=True)
+    head = (await look(machine)).head
+    await machine.session.act(taking("t3", head=head, lines=()))
+    await machine.session.act(giving_back(head=head, epoch=3, token="t3"))
+    assert os.listdir(machine.root / "work") == []
+
+
+async def until_it_runs(machine: Machine) -> None:
+    for _ in range(200):
+        if any(seen.state is JobState.RUNNING for seen in (await look(machine)).jobs):
+            return
+    raise AssertionError("no job was ever seen to run")
+
+
+PLACES: dict[str, JobPlace] = {}
+
+
+def job(machine: Machine, token: str, name: str) -> JobPlace:
+    """A new one, in the work folder of the run with that token."""
+    PLACES[name] = JobPlace(str(machine.root), f"run-{token}", name, secrets.token_hex(16))
+    return PLACES[name]
 
 
 @contextlib.contextmanager
