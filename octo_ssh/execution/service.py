@@ -36,13 +36,15 @@ class ServiceChange:
         work, hold = self.work, self.hold
         unit = await asyncio.to_thread(self.context.word, work.service, hold.name)
         restart = work.restart or baseline.owes(hold.baseline, step=self.step.id, what="restart")
-        before = work.seen or (await hold.session.observe(look((), {self.step.id: unit}))).services[self.step.id]
+        # What is restarted may have been, since it was seen: which start is to end is asked just before.
+        seen = None if restart else work.seen
+        before = seen or (await hold.session.observe(look((), {self.step.id: unit}))).services[self.step.id]
         after = before
         if restart or not self._is_right(before):
             if work.owes:
                 await hold.record({"what": "changing", "step": self.step.id}, partial(baseline.owing, debts=work.owes))
             after = await hold.session.act(
-                service(unit, state=work.state, enabled=work.enabled, restart=restart),
+                service(unit, state=work.state, enabled=work.enabled, restart=restart, since=before.start),
                 sudo=await hold.sudo(work.sudo_user),
                 timeout_s=self.step.timeout_s,
             )

@@ -220,6 +220,8 @@ class ServiceSeen:
     """Paths of drop-in files."""
     main_pid: int = 0
     """0: no process."""
+    start: str = ""
+    """``InvocationID``: which of its starts this is, or was."""
     runs_in: tuple[str, ...] = ()
     """Where its main process was started from: its working folder and its program; empty where that may not be seen."""
 

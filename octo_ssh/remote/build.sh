@@ -40,7 +40,7 @@ broke() { rm -f -- "$o_scratch/well"; }
 
 # Fails with what the tools of a pipe said, and what is free: on a full disk there was no room for what they said.
 unbroken() {
-	if [ -e "$o_scratch/well" ] && { : >"$o_scratch/well"; } 2>/dev/null; then return 0; fi
+	if [ -e "$o_scratch/well" ] && { printf '' >"$o_scratch/well"; } 2>/dev/null; then return 0; fi
 	failed "$1: $(cat "$o_scratch"/*.said 2>/dev/null | head -c 4000)"
 }
 
@@ -93,7 +93,10 @@ clean() {
 # The input, in pieces: lines and names, configured files, and where so agreed the bundle.
 take_input() {
 	o_said=$({ head -c "$o_total" >"$o_scratch/input"; } 2>&1) || failed "$o_scratch cannot be written: $o_said"
-	[ "$(wc -c <"$o_scratch/input")" -eq "$o_total" ] || fail 'the input was cut off'
+	if [ "$(wc -c <"$o_scratch/input")" -ne "$o_total" ]; then
+		has_room "$o_scratch" || failed "$o_scratch cannot be written: $o_said"
+		fail 'the input was cut off'
+	fi
 	{ head -c "$o_text" "$o_scratch/input" | { gzip -dc || broke; } >"$o_scratch/text"; } 2>"$o_scratch/input.said"
 	unbroken 'the input cannot be unpacked'
 	{
@@ -224,7 +227,7 @@ rm -rf -- "$o_to/releases/$o_folder" "$o_to/releases/$o_folder.json"
 trap clean EXIT
 try "$o_scratch cannot be made" mkdir -m 700 "$o_scratch"
 try "$o_part cannot be made" mkdir -m 700 "$o_part"
-{ : >"$o_scratch/well"; } 2>/dev/null || failed "$o_scratch cannot be written"
+{ printf '' >"$o_scratch/well"; } 2>/dev/null || failed "$o_scratch cannot be written"
 take_input
 make_manifest
 unpack

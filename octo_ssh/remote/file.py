@@ -36,7 +36,8 @@ def put_file(
     ``content`` None: its content stays, only mode and owner are set, in place; ``size`` and ``sha256`` (which may be
     empty then) say nothing. ``mode``, ``owner``, ``group`` None: the old file's, or ``new_mode`` for a new one.
     ``parents``: missing folders are made (0755). ``expect``: what was there when it was decided; another kind is
-    refused, and so is everything but a file. Raises RemoteError, also where afterwards something else is there.
+    refused, but for a file that holds the content already, and so is everything but a file. Raises RemoteError, also
+    where afterwards something else is there.
     """
     token = secrets.token_hex(4)
     pieces: tuple[Input, ...] = () if content is None else (content,)
@@ -65,13 +66,18 @@ def put_file(
         ),
         parse=parse,
         input=pieces,
+        repeatable=True,
     )
 
 
 def remove_file(path: str, *, expect: FileSeen | None) -> Acting[FileSeen]:
     """Remove a regular file, and tell what is there afterwards. One that is gone already is fine."""
     return Acting(
-        name="removing a file", body=body("seen", "file_remove"), words=(path, _expected(expect)), parse=_removed
+        name="removing a file",
+        body=body("seen", "file_remove"),
+        words=(path, _expected(expect)),
+        parse=_removed,
+        repeatable=True,
     )
 
 

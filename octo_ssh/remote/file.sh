@@ -46,8 +46,13 @@ judge() {
 	unreadable) fail "$o_path cannot be looked at by $(id -un)" ;;
 	*) fail "$o_path is not a regular file: move it away" ;;
 	esac
-	[ "${o_expected:-$o_kind}" = "$o_kind" ] ||
+	[ "${o_expected:-$o_kind}" = "$o_kind" ] || is_written ||
 		fail "$o_path was seen as: $o_expected; and is now: $o_kind. Somebody else is at work there: plan again"
+}
+
+# The file $o_at holds the content already: an earlier try of this program may have written it.
+is_written() {
+	[ "$o_content:$o_kind" = 1:file ] && o_sum=$({ sha256sum <"$o_at"; } 2>/dev/null) && [ "${o_sum%% *}" = "$o_want" ]
 }
 
 # A folder that nobody else can enter, beside the file, as the working folder: whatever the folder's own rules give to new
@@ -89,8 +94,11 @@ take_content() {
 	o_said=$({
 		set -C
 		head -c "$o_size" >"$o_token"
-	} 2>&1) || fail "$o_path cannot be written: $o_said"
-	[ "$(wc -c <"$o_token")" -eq "$o_size" ] || fail "$o_path: its content was cut off, or the disk is full"
+	} 2>&1) || fail "$o_path cannot be written: $o_said; $(room .)"
+	if [ "$(wc -c <"$o_token")" -ne "$o_size" ]; then
+		has_room . || fail "$o_path cannot be written: $o_said; $(room .)"
+		fail "$o_path: its content was cut off"
+	fi
 	o_sum=$(sha256sum <"$o_token")
 	[ "${o_sum%% *}" = "$o_want" ] || fail "$o_path: what arrived is not what was sent; its sha256 is ${o_sum%% *}"
 }

@@ -140,6 +140,14 @@ room() {
 	done
 }
 
+# Whether a little more can be written in folder $1: not every `head` tells that it could not.
+has_room() {
+	o_said=$({ printf . >"$1/.room.$$"; } 2>&1)
+	o_status=$?
+	rm -f -- "$1/.room.$$"
+	return "$o_status"
+}
+
 # End every other program that holds file $1 open as this one does, as descriptor 8: what a lost connection left at work,
 # or a run that was overtaken. What it starts holds the file, too.
 end_others() {

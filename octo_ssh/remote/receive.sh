@@ -66,18 +66,23 @@ if [ -f "$o_file" ]; then
 	rm -f -- "$o_file"
 fi
 take_part
-o_said=$({ : >>"$o_part"; } 2>&1) || full
+o_said=$({ printf '' >>"$o_part"; } 2>&1) || full
 exec 8>>"$o_part"
-# Nobody writes to it any more but us: now its length is where we go on.
+# Nobody writes to it any more but us: now its length is where we go on. Whoever takes it from here on ends us; until
+# then it is looked at by its descriptor, for its name may be gone.
 end_others "$o_part"
-o_had=$(wc -c <"$o_part")
+o_open=/proc/$$/fd/8
+o_had=$(wc -c <"$o_open")
 mark at
 printf %s "$o_had"
 mark go
 [ "$o_had" -eq "$o_size" ] || o_said=$({ head -c "$((o_size - o_had))" >&8; } 2>&1) || full
-[ "$(wc -c <"$o_part")" -eq "$o_size" ] || fail 'the input was cut off; what came of it waits for the rest'
+if [ "$(wc -c <"$o_open")" -ne "$o_size" ]; then
+	has_room "$o_store" || full
+	fail 'the input was cut off; what came of it waits for the rest'
+fi
 flush "$o_part"
-if ! right "$o_part"; then
+if ! right "$o_open"; then
 	rm -f -- "$o_part"
 	mark damaged
 	finish 0

@@ -13,10 +13,13 @@ from octo_ssh.remote.source import body
 _FLAGS = {None: "", True: "1", False: "0"}
 
 
-def service(unit: str, *, state: ServiceState | None, enabled: bool | None, restart: bool) -> Acting[ServiceSeen]:
+def service(
+    unit: str, *, state: ServiceState | None, enabled: bool | None, restart: bool, since: str = ""
+) -> Acting[ServiceSeen]:
     """Enable or disable, start, stop or restart what is not so yet, and tell what systemd says afterwards.
 
-    ``restart`` starts a unit that is stopped, but for ``state`` STOPPED, which it never starts. A unit that falls over
+    ``restart`` starts a unit that is stopped, but for ``state`` STOPPED, which it never starts. ``since``: its
+    ``ServiceSeen.start`` just before, so that a program that is repeated restarts it once. A unit that falls over
     within two seconds of its start is a failure. Raises RemoteError: one sentence, then what systemctl said and the
     unit's last lines in the journal.
     """
@@ -30,8 +33,9 @@ def service(unit: str, *, state: ServiceState | None, enabled: bool | None, rest
     return Acting(
         name="the service step",
         body=body("seen", "service"),
-        words=(name, state.value if state else "", _FLAGS[enabled], "1" if restart else "0"),
+        words=(name, state.value if state else "", _FLAGS[enabled], "1" if restart else "0", since),
         parse=parse,
+        repeatable=True,
     )
 
 

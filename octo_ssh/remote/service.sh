@@ -1,10 +1,12 @@
-# Bring a unit of systemd to its state. Words: unit running|stopped|'' enabled(1|0|'') restart(0|1)
+# Bring a unit of systemd to its state. Words: unit running|stopped|'' enabled(1|0|'') restart(0|1) start|''
+#   start: the one that was running, or ran last, before anybody restarted it here
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0 </dev/null
 o_unit=$1
 o_state=$2
 o_enabled=$3
 o_restart=$4
+o_since=$5
 o_began=$(date +%s)
 o_watcher=
 o_job=
@@ -96,6 +98,19 @@ start() {
 	[ "$o_active" != failed ] || systemctl --no-ask-password reset-failed -- "$o_unit" >/dev/null 2>&1
 	manage "$1" || unwell "$o_unit did not start"
 	see_unit
+	watch
+}
+
+# Whether an earlier try of this program has restarted it.
+is_restarted() {
+	[ -n "$o_since" ] && [ "$o_start" != "$o_since" ] && case $o_active in
+	active | reloading | refreshing | activating) ;;
+	*) false ;;
+	esac
+}
+
+# See that it stays up for a while.
+watch() {
 	o_first=$o_start
 	o_now=$(date +%s)
 	o_until=$((o_now + 2))
@@ -143,7 +158,7 @@ set_enabled
 case $o_restart:$o_state:$o_active in
 ?:stopped:inactive | ?:stopped:failed) ;;
 ?:stopped:*) stop ;;
-1:*) start restart ;;
+1:*) if is_restarted; then watch; else start restart; fi ;;
 0:running:active | 0:running:reloading | 0:running:refreshing) ;;
 0:running:*) start start ;;
 esac

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -14,6 +15,13 @@ from octo_ssh.model.wire import program_text
 from .conftest import Machine
 
 NONCE = "f0" * 16
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Come back when it holds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from octo_ssh.remote.receive import Received, receive
 
 from .conftest import Machine
 from .releases import LEASE, take_lease
-from .talking import talk
+from .talking import talk, until
 
 SIZE = 300_000
 
@@ -111,11 +111,9 @@ async def test_a_program_that_a_lost_connection_left_at_work_is_ended_and_what_i
 
 
 async def _grown(parcel: Parcel, size: int) -> Path:
-    while True:
-        for part in parcel.store.glob(f".{parcel.sha256}.*"):
-            if part.stat().st_size >= size:
-                return part
-        await asyncio.sleep(0.02)
+    """The part, as soon as it is so long."""
+    await until(lambda: any(part.stat().st_size >= size for part in parcel.store.glob(f".{parcel.sha256}.*")))
+    return next(parcel.store.glob(f".{parcel.sha256}.*"))
 
 
 async def test_two_at_once_never_spoil_what_comes_of_it(parcel: Parcel) -> None:

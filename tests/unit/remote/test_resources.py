@@ -194,7 +194,7 @@ def parsed(units: str, services: Mapping[str, str]) -> Mapping[str, ServiceSeen]
 
 def test_two_steps_may_name_one_unit() -> None:
     block = "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nInvocationID=ab\n"
-    seen = ServiceSeen(systemd=True, load="loaded", active="active", enabled="enabled")
+    seen = ServiceSeen(systemd=True, load="loaded", active="active", enabled="enabled", start="ab")
     assert parsed(block, {"one": "shop", "two": "shop.service"}) == {"one": seen, "two": seen}
 
 

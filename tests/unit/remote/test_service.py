@@ -96,9 +96,10 @@ class Manager:
         enabled: bool | None = None,
         restart: bool = False,
         unit: str = "shop",
+        since: str = "",
         timeout_s: float = 30,
     ) -> ServiceSeen:
-        program = service(unit, state=state, enabled=enabled, restart=restart)
+        program = service(unit, state=state, enabled=enabled, restart=restart, since=since)
         return await self.session.act(program, timeout_s=timeout_s)
 
 
@@ -131,6 +132,19 @@ def make_manager(machine: Machine) -> Manager:
     for verb, text in HOOKS.items():
         manager.on(verb, text)
     return manager
+
+
+@pytest.mark.parametrize("active", ["active", "inactive", "failed"])
+async def test_a_restart_that_is_repeated_is_one(one_manager: Manager, active: str) -> None:
+    one_manager.unit(ActiveState=active, InvocationID="abc")
+    for _ in range(2):
+        assert (await one_manager.bring(restart=True, since="abc")).active == "active"
+    assert [words for words in one_manager.asked if "reset" not in words] == ["restart -- shop.service"]
+
+
+async def test_a_unit_that_fell_over_after_the_restart_is_restarted_again(one_manager: Manager) -> None:
+    one_manager.unit(ActiveState="failed", InvocationID="abd")
+    assert (await one_manager.bring(restart=True, since="abc")).active == "active"
 
 
 RUNNING, STOPPED = ServiceState.RUNNING, ServiceState.STOPPED
