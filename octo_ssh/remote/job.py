@@ -123,13 +123,21 @@ def seen(reply: Reply) -> tuple[JobSeen, ...]:
 
 def _seen(run: str, job: str, go: str, status: str, alive: str) -> JobSeen | None:
     match go.split("/"):
-        case ["run", _, _, _, step, part, digest, mark] if _MARK.fullmatch(mark):
+        case ["run", _, _, _, step, part, digest, mark]:
             key = JobKey(step, part, digest)
         case _:
             return None
-    if status:
-        found = _EXIT.fullmatch(f"exit-{status}")
-        return JobSeen(run, job, mark, key, JobState.ENDED, int(found[1])) if found else None
+    found = _EXIT.fullmatch(f"exit-{status}") if status else None
+    try:
+        words.digest(digest)
+        for text in (run, job, step, part):
+            words.name(text)
+    except ValueError:
+        return None
+    if not _MARK.fullmatch(mark) or (status and not found):
+        return None
+    if found:
+        return JobSeen(run, job, mark, key, JobState.ENDED, int(found[1]))
     return JobSeen(run, job, mark, key, JobState.RUNNING if alive == "1" else JobState.LOST)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from octo_ssh.errors import ConnectionLost, Position, RemoteError, TargetTimeout
 from octo_ssh.model.inventory import Target
+from octo_ssh.model.jobs import Hangup, JobEnd, JobKey, JobPlace, JobState
 from octo_ssh.model.values import Secret
+from octo_ssh.remote.job import attach, launch
 from octo_ssh.transport.embedded import EmbeddedServer, make_key_pair
 from octo_ssh.transport.local import LocalSession
 from octo_ssh.transport.session import Session
@@ -136,6 +139,39 @@ async def test_a_cancelled_program_sees_the_end_of_its_input(session: Session, t
         await running
     assert mark.read_text() == "gone\n"
     assert said(await session.observe(reading("echo next"))) == "next"
+
+
+async def test_a_program_that_is_cancelled_hears_its_farewell(session: Session, tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    started = asyncio.Event()
+    program = replace(acting(f"echo here; cat >'{heard}'", section="output"), farewell=b"stop\n")
+    running = asyncio.create_task(session.act(program, on_output=lambda _: started.set()))
+    await asyncio.wait_for(started.wait(), 10)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert heard.read_text() == "stop\n"
+
+
+async def test_a_job_is_run_to_its_end_and_listened_to_again(session: Session, tmp_path: Path) -> None:
+    place = JobPlace(str(tmp_path / "root"), "run-1", "migrate.run", "5" * 32)
+    program = launch(
+        place,
+        key=JobKey("migrate", "run", "0" * 64),
+        env={"TOKEN": Secret("s3cret")},
+        script='echo one; sleep 0.3; echo "$TOKEN" >&2; exit 3',
+        cwd=None,
+        timeout_s=60,
+        limit_bytes=MB,
+        hangup=Hangup.LEAVE,
+    )
+    heard: list[bytes] = []
+    assert await session.act(program, on_output=heard.append) == JobEnd(JobState.ENDED, 3)
+    assert b"".join(heard) == b"one\ns3cret\n"
+    heard.clear()
+    again = attach(place, offset=4, take_void=True)
+    assert await session.act(again, on_output=heard.append) == JobEnd(JobState.ENDED, 3)
+    assert b"".join(heard) == b"s3cret\n"
 
 
 async def test_twenty_programs_at_once_all_answer(session: Session) -> None:

@@ -18,6 +18,8 @@ from octo_ssh.transport.local import LocalSession
 
 R = TypeVar("R")
 
+BEFORE_OUTPUT = len(f"{'n' * 32} up\n{'n' * 32} output\n")
+"""Bytes of a reply before the first that a script has printed."""
 KEY = JobKey("migrate", "run", "5" * 64)
 
 

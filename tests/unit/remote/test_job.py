@@ -20,7 +20,7 @@ from octo_ssh.remote import job as job_module
 from octo_ssh.remote.job import attach, stop
 
 from .conftest import Machine
-from .jobs import cut, launching, listened, of_ours, place_at, ran, ran_whole, until
+from .jobs import BEFORE_OUTPUT, cut, launching, listened, of_ours, place_at, ran, ran_whole, until
 from .test_script import DESCENDANTS, alive, wait_for
 
 GOOD = JobEnd(JobState.ENDED, 0)
@@ -61,7 +61,7 @@ async def left(machine: Machine, place: JobPlace, text: str, **given: object) ->
     """Launch a job that says ``up``, and lose the connection then."""
     heard: list[bytes] = []
     program = launching(place, f"echo up; {text}", cwd=str(machine.home), **given)  # type: ignore[arg-type]
-    assert await cut(machine.session, program, 33 + 3 + 33 + 7 + 3, heard) is None
+    assert await cut(machine.session, program, BEFORE_OUTPUT + 3, heard) is None
     assert b"".join(heard) == b"up\n"
 
 
