@@ -12,7 +12,7 @@ from octo_ssh.cli import options
 from octo_ssh.cli.command import command
 from octo_ssh.cli.connect import connector_maker, person_at
 from octo_ssh.cli.terminal import Terminal
-from octo_ssh.cli.words import assignments
+from octo_ssh.cli.words import plan_request
 from octo_ssh.errors import ExitCode, StateError
 from octo_ssh.output.printer import Tone
 
@@ -78,17 +78,17 @@ def drift(
     import asyncio
 
     from octo_ssh.operations import drift as operation
-    from octo_ssh.operations.requests import DriftOptions, PlanRequest, Surroundings
+    from octo_ssh.operations.requests import DriftOptions, Surroundings
     from octo_ssh.output.view import arrivals
 
-    request = PlanRequest(
-        plan_path=plan,
-        inventory_path=inventory,
+    request = plan_request(
+        plan,
+        inventory=inventory,
         environment=environment,
         release=release,
-        variables=assignments(var or ()),
-        limit=tuple(limit or ()),
-        exclude=tuple(exclude or ()),
+        var=var,
+        limit=limit,
+        exclude=exclude,
     )
     after = _After(
         terminal,

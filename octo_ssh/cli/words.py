@@ -1,4 +1,6 @@
-"""Words of the command line with a form of their own: ``--var``, ``--approve``, times, the command that goes on."""
+"""Words of the command line with a form of their own: ``--var``, ``--approve``, times, the command that goes on; and
+the request that they make together.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,38 @@ from octo_ssh.model.values import Value
 
 if TYPE_CHECKING:
     from octo_ssh.config.document import Node
+    from octo_ssh.operations.requests import PlanRequest
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*?")
 _ASSIGNMENT = re.compile(rf"({_NAME.pattern})(:?=)(.*)", re.DOTALL)
+
+
+def plan_request(
+    plan: str,
+    *,
+    inventory: str | None,
+    environment: str | None,
+    release: str | None,
+    var: Iterable[str] | None,
+    limit: Iterable[str] | None,
+    exclude: Iterable[str] | None,
+    skip_step: Iterable[str] | None = None,
+    redeploy: bool = False,
+) -> PlanRequest:
+    """What was typed of a plan. Raises UsageError."""
+    from octo_ssh.operations.requests import PlanRequest
+
+    return PlanRequest(
+        plan_path=plan,
+        inventory_path=inventory,
+        environment=environment,
+        release=release,
+        variables=assignments(var or ()),
+        limit=tuple(limit or ()),
+        exclude=tuple(exclude or ()),
+        skip_steps=frozenset(skip_step or ()),
+        redeploy=redeploy,
+    )
 
 
 def assignments(words: Iterable[str]) -> Mapping[str, Value]:

@@ -44,7 +44,6 @@ class UnlessLook:
     env: Mapping[str, ScriptValue]
     """Nothing in it depends on outputs."""
     sudo_user: str | None
-    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class Looking:
             )
             raise TemplateProblem(step.position, message)
         env = {name: value for name, value in every.items() if name not in late}
-        return UnlessLook(step.id, text, env, self._user(step, target), step.timeout_s)
+        return UnlessLook(step.id, text, env, self._user(step, target))
 
     def _of_run(self, target: str) -> list[Step]:
         return self._steps[target] if target in self._selection.targets else []
