@@ -10,7 +10,7 @@ from octo_ssh.cli import options
 from octo_ssh.cli.command import command
 from octo_ssh.cli.connect import connector_maker, person_at
 from octo_ssh.cli.terminal import Terminal
-from octo_ssh.cli.words import approvals, command_line, plan_request, seconds
+from octo_ssh.cli.words import approvals, command_line, command_line_of, plan_request, seconds
 from octo_ssh.errors import ExitCode, UsageError, combine
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import OnFailure
@@ -155,6 +155,8 @@ def apply(
     wait_s = seconds(lock_wait, "--lock-wait")
     approved = approvals(approve or ())
     typed = command_line("apply", plan, inventory=inventory, environment=environment, release=release, var=var)
+    if check is not None:
+        typed = command_line_of("apply", request)  # a saved plan takes no --limit, and is stale once it has begun
     if guided and not terminal.can_ask and not terminal.quiet:
         terminal.side.say("--guided: nobody can be asked here, so failures are dealt with as the plan says")
     with terminal.view() as view:

@@ -4,6 +4,8 @@ the request that they make together.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -107,6 +109,23 @@ def command_line(
         *(("--var", word) for word in words.values()),
     )
     return shlex.join(["octo-ssh", verb, plan, *(word for flag, value in options if value for word in (flag, value))])
+
+
+def command_line_of(verb: str, request: PlanRequest) -> str:
+    """The same for what was not typed but read from a saved plan."""
+    path, here = request.plan_path, os.getcwd() + os.sep
+    return command_line(
+        verb,
+        path.removeprefix(here),
+        inventory=request.inventory_path and request.inventory_path.removeprefix(here),
+        environment=request.environment,
+        release=request.release,
+        var=[_assigned(name, value) for name, value in request.variables.items()],
+    )
+
+
+def _assigned(name: str, value: Value) -> str:
+    return f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value, ensure_ascii=False)}"
 
 
 def _literal(text: str, what: str) -> Value:
