@@ -122,6 +122,8 @@ class TargetDrift:
     """Of the target itself: its host key."""
     busy: bool = False
     """It was reached, but somebody works there: ``unreachable`` says who."""
+    broken: bool = False
+    """It was reached, but what it said is of no use: ``unreachable`` says why."""
 
     @property
     def state(self) -> State:

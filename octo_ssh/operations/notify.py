@@ -123,8 +123,9 @@ def _send(sender: Apprise, url: str, title: str, body: str, reasons: _Reasons) -
         return f"no notification to {_scheme(url)}: apprise does not know it"
     if sender.notify(body=body, title=title, body_format=NotifyFormat.TEXT):
         return ""
-    why = next((said for said in reversed(reasons.said) if not _tells_a_part(said, url)), "")
-    return f"no notification to {_shown(sender)}" + (f": {why}" if why else "")
+    shown = _shown(sender)
+    why = next((said for said in reversed(reasons.said) if not _tells_a_part(said, url, shown)), "")
+    return f"no notification to {shown}" + (f": {why}" if why else "")
 
 
 def _shown(sender: Apprise) -> str:
@@ -135,14 +136,19 @@ def _shown(sender: Apprise) -> str:
     return clean_line(f"{scheme}://{host}")
 
 
-def _tells_a_part(said: str, url: str) -> bool:
-    """Whether a reason quotes of an address what may be a password or a token: all but its host."""
+def _tells_a_part(said: str, url: str, shown: str) -> bool:
+    """Whether a reason quotes of an address what may be a password or a token: all but what is shown of it anyway, for
+    with many services the host is a token, too.
+    """
     from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(url)
-    user, _, _ = parts.netloc.rpartition("@")
-    pieces = [*user.split(":"), *parts.path.split("/"), parts.query]
-    return any(len(piece) >= _LEAST_SECRET and (piece in said or unquote(piece) in said) for piece in pieces)
+    user, _, host = parts.netloc.rpartition("@")
+    values = [value for pair in parts.query.split("&") for value in pair.partition("=")[::2]]
+    pieces = [*user.split(":"), *host.split(":"), *parts.path.split("/"), *values]
+    secret = [piece for piece in pieces if len(piece) >= _LEAST_SECRET and piece.lower() not in shown.lower()]
+    told = said.lower()
+    return any(piece.lower() in told or unquote(piece).lower() in told for piece in secret)
 
 
 class _Reasons(logging.Handler):

@@ -17,7 +17,7 @@ class Counts:
     findings: int
     """On all targets, less those that are expected."""
     unknown: int
-    """Looked at, but not all of it; or busy."""
+    """Reached, but not all of it could be looked at, or nothing."""
     unreachable: int
     pending: int
     expected: int
@@ -54,7 +54,7 @@ def last_line(report: DriftReport) -> str:
 
 def is_unreachable(target: TargetDrift) -> bool:
     """It was not reached. One whose host key changed was refused, and that is a finding."""
-    return bool(target.unreachable) and not target.busy and not target.findings
+    return bool(target.unreachable) and not (target.busy or target.broken or target.findings)
 
 
 def is_pending(step: StepDrift) -> bool:

@@ -71,7 +71,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         else:
             made = sqlite3.connect(":memory:", isolation_level=None)
         with contextlib.closing(made) as database:
-            _bring_up_to_date(database, path)
+            if _version(database) != len(_VERSIONS):  # under the lock, for another one may be at it just now
+                database.execute("BEGIN IMMEDIATE")
+                _bring_up_to_date(database, path)
+                database.execute("COMMIT")
             yield database
 
 
@@ -98,7 +101,7 @@ def _make(path: Path) -> None:
 
 
 def _bring_up_to_date(database: sqlite3.Connection, path: Path) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
+    version = _version(database)
     if version > len(_VERSIONS):
         raise StateError(
             f"the history of drift cannot be read: {path} is of a newer octo-ssh",
@@ -108,6 +111,11 @@ def _bring_up_to_date(database: sqlite3.Connection, path: Path) -> None:
         for statement in statements:
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {number}")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 @contextlib.contextmanager

@@ -51,6 +51,8 @@ class DriftInput:
     """``drift.ignore``, all of it."""
     unreachable: Mapping[str, str] = field(default_factory=dict)
     """Targets that could not be looked at, with the reason."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Targets that answer and could not be looked at, with the reason."""
     host_keys: Mapping[str, str] = field(default_factory=dict)
     """Targets whose host key is another than known_hosts says, in words."""
     derived: Mapping[tuple[str, str], Derived | Underivable] = field(default_factory=dict)

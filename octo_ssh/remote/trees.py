@@ -35,8 +35,9 @@ class _Listed(NamedTuple):
 
 
 def parse_tree(group: Mapping[str, bytes], *, owners: bool = False) -> Tree:
-    """The tree in a group of sections; ``owners``: with them. Raises ValueError for a listing that does not hang
-    together.
+    """The tree in a group of sections; ``owners``: with them, and with the folder's own mode.
+
+    Raises ValueError for a listing that does not hang together.
 
     The folder itself is no entry; where it may not be listed or entered, ``.`` is among the unreadable ones.
     """
@@ -57,8 +58,10 @@ def parse_tree(group: Mapping[str, bytes], *, owners: bool = False) -> Tree:
         entry = entries[one.path] = _entry(one, digests.get(one.raw, ""))
         if entry.kind is Kind.FILE and not entry.sha256:
             unreadable.add(one.path)
-    entries.pop(_ITSELF, None)
-    return Tree(entries, frozenset(unreadable), whose if owners else {})
+    itself = entries.pop(_ITSELF, None)
+    if not owners:
+        return Tree(entries, frozenset(unreadable))
+    return Tree(entries, frozenset(unreadable), whose, None if itself is None else itself.mode)
 
 
 def _list(section: bytes) -> list[bytes]:

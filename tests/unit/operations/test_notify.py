@@ -13,7 +13,7 @@ import pytest
 
 from octo_ssh.errors import UsageError
 from octo_ssh.model.drift import DriftReport, Finding, FindingKind, State, StepDrift, TargetDrift
-from octo_ssh.operations.notify import addresses, body_of, notify
+from octo_ssh.operations.notify import _tells_a_part, addresses, body_of, notify
 
 AT = "2026-11-24T02:00:00.000Z"
 EARLIER = "2026-11-18T02:00:00.000Z"
@@ -191,3 +191,19 @@ def test_what_is_no_address_is_told_before_anything_is_done(
     assert message in caught.value.message
     assert "hunter22" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "url", "is_told"),
+    [
+        ("no route to host", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnl", False),
+        ("cannot send to T1JJ3T3L2", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnl", True),
+        ("cannot send to a1brtd4jd", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnl", True),
+        ("a connection to 127.0.0.1 failed", "json://127.0.0.1:8080/hook", False),
+        ("403 for key=s3cr%20et", "json://127.0.0.1/?x=1&key=s3cr%20et", True),
+        ("403 for s3cr et", "json://127.0.0.1/?x=1&key=s3cr%20et", True),
+    ],
+)
+def test_a_reason_that_holds_any_token_of_an_address_is_kept_back(said: str, url: str, is_told: bool) -> None:
+    shown = "json://127.0.0.1:8080" if url.startswith("json") else "slack://T...2"
+    assert _tells_a_part(said, url, shown) is is_told
