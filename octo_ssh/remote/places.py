@@ -35,7 +35,7 @@ def parse_place(group: Mapping[str, bytes], shared: Sequence[str]) -> PackagePla
     """One place out of its sections; ``shared``: the paths that were asked for. Raises ValueError."""
     to, place, owner, writable, current, fingerprint, space = replies.fields(group.get("place", b""), 7)
     flags = group.get("shared", b"")
-    if len(flags) != len(shared) or flags.strip(b"01"):
+    if len(flags) != len(shared) or flags.strip(b"01?"):
         raise ValueError("the reply does not tell which shared paths exist")
     names = replies.fields(group["releases"])
     sums = group.get("sums", b"")
@@ -54,6 +54,7 @@ def parse_place(group: Mapping[str, bytes], shared: Sequence[str]) -> PackagePla
         releases=releases,
         fingerprint=fingerprint.strip(),
         shared=frozenset(path for path, flag in zip(shared, flags, strict=True) if flag == ord("1")),
+        closed=frozenset(path for path, flag in zip(shared, flags, strict=True) if flag == ord("?")),
         disk=replies.disk(space),
     )
 

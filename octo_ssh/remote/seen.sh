@@ -33,6 +33,11 @@ see_file() {
 	fi
 	o_stat=
 	o_kind=absent
+	# Whatever else is wrong (a disk that fails, a server that is away) is no answer.
+	case $(LC_ALL=C stat -- "$o_at" 2>&1) in
+	*': No such file or directory' | *': Not a directory') ;;
+	*) o_kind=unreadable ;;
+	esac
 	o_whole=$o_at
 	[ -d "${o_at%/*}/" ] || o_lone=1
 	nearest "${o_at%/*}"
