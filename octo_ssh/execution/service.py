@@ -53,7 +53,7 @@ class ServiceChange:
             partial(
                 baseline.service_succeeded,
                 step=self.step.id,
-                state=_remembered(work, unit, after),
+                state=_remembered(work, unit, after, hold.remembered_user(work.sudo_user)),
                 digest=work.digest,
                 release=self.context.identity.release,
                 run=self.context.identity.run,
@@ -66,13 +66,14 @@ class ServiceChange:
         return is_right(self.step.kind, seen)
 
 
-def _remembered(work: ServiceWork, unit: str, seen: ServiceSeen) -> ServiceBaseline:
-    """What the step says of the unit, and its files, whoever wrote them."""
+def _remembered(work: ServiceWork, unit: str, seen: ServiceSeen, user: str) -> ServiceBaseline:
+    """What the step says of the unit, and its files, whoever wrote them. ``user``: who looks at it."""
     return ServiceBaseline(
         unit,
         active=seen.active if work.state is not None else "",
         enabled=seen.enabled if work.enabled is not None else "",
         unit_sha256=seen.unit_sha256,
+        user=user,
     )
 
 

@@ -162,7 +162,8 @@ def _file(data: Mapping[str, Any]) -> FileBaseline:
 
 def _service(data: Mapping[str, Any]) -> ServiceBaseline:
     service, active, enabled = (_text(data[name]) for name in ("service", "active", "enabled"))
-    return ServiceBaseline(service, active, enabled, unit_sha256=_text(data.get("unit_sha256", "")))
+    unit_sha256, user = (_text(data.get(name, "")) for name in ("unit_sha256", "user"))
+    return ServiceBaseline(service, active, enabled, unit_sha256, user)
 
 
 def _outputs(data: Mapping[str, Any]) -> StepOutputs:

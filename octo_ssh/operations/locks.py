@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from octo_ssh.errors import Refused, TargetError
 from octo_ssh.execution import baseline
@@ -18,10 +18,17 @@ NAMED = 5
 
 
 async def lock_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], *, deadline: float, wait_s: float
+    holds: Mapping[str, Hold],
+    due: Mapping[str, tuple[str, ...]],
+    known: Collection[str] | None = None,
+    *,
+    deadline: float,
+    wait_s: float,
 ) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
     """Lock them all and journal what was decided: (what failed by target, targets that must be observed again).
 
+    ``known``: the steps that there are; what others owe is forgotten. None: a runbook, which cannot tell for the plans
+    whose steps those are.
     When any target must be observed again, or is held by somebody, none stays locked. A lease that was seen already
     is waited for before any other is taken. Raises Refused when some are still held when the loop's clock says
     ``deadline``, ``wait_s`` after the first try.
@@ -30,7 +37,7 @@ async def lock_all(
     if held:
         await _wait_for(holds, held, deadline, wait_s)
     while True:
-        failed, held, moved = await _try_all(holds, due)
+        failed, held, moved = await _try_all(holds, due, known)
         if not held and not moved:
             return failed, ()
         await asyncio.gather(*(hold.give_back() for hold in holds.values()))
@@ -65,13 +72,13 @@ async def release_all(
 
 
 async def _try_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]]
+    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], known: Collection[str] | None
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
     async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
         so_already = [step for step, status in hold.observed.unless.items() if status == 0]
-        left = baseline.holding(baseline.of_steps(hold.baseline, hold.context.outputs.names), so_already)
-        after = baseline.decided(left, hold.context.identity.release, steps)
+        left = hold.baseline if known is None else baseline.of_steps(hold.baseline, known)
+        after = baseline.decided(baseline.holding(left, so_already), hold.context.identity.release, steps)
         try:
             return await hold.acquire(line={"what": "decided", "due": list(steps)}, baseline=after)
         except TargetError as error:

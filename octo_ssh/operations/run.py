@@ -251,7 +251,7 @@ class Run:
                 for name in plan.changing
                 if name in prepared.observed
             }
-            failed, moved = await lock_all(self.holds, _due(plan), deadline=deadline, wait_s=wait_s)
+            failed, moved = await lock_all(self.holds, _due(plan), _known(prepared), deadline=deadline, wait_s=wait_s)
             if not moved:
                 for name, error in failed.items():
                     self._leave(name, error)
@@ -309,8 +309,15 @@ class Run:
             return None
         if target_outcome(schedule, hold.name) not in (Outcome.CHANGED, Outcome.UNCHANGED):
             return None
-        places = {place.to for place in hold.observed.packages.values()}
-        return forgetting(hold.baseline, hold.context.outputs.names, places)
+        if any(target == hold.name for _, target in hold.context.went_back):  # also where that is ignored
+            return None
+        return forgetting(hold.baseline, schedule.plan.forgetting[hold.name])
+
+
+def _known(prepared: Prepared) -> frozenset[str] | None:
+    """The steps that there are; None: a runbook, which cannot tell for other plans."""
+    plan = prepared.loaded.plan
+    return frozenset(step.id for step in plan.walk()) if plan.packages else None
 
 
 def _here(plan: RunPlan) -> Iterator[Work]:

@@ -72,8 +72,10 @@ def is_right(kind: ServiceStep, seen: ServiceSeen) -> bool:
 def _is_remembered(scene: Scene, step: Step, target: str, work: ServiceWork) -> bool:
     """A check for drift compares with what is remembered: a unit that nobody had to touch is, too."""
     assert isinstance(step.kind, ServiceStep)
-    left = scene.given.observed[target].baseline.services.get(step.id)
-    if left is None or left.service != work.service or work.seen is None:
+    observed = scene.given.observed[target]
+    left = observed.baseline.services.get(step.id)
+    user = "" if work.sudo_user in (None, observed.facts.user) else work.sudo_user
+    if left is None or (left.service, left.user) != (work.service, user) or work.seen is None:
         return False
     return _is_as_left(step.kind, work.seen, left)
 

@@ -12,6 +12,7 @@ from octo_ssh.errors import RemoteError
 from octo_ssh.execution import baseline
 from octo_ssh.execution.context import StepEnd
 from octo_ssh.execution.engine import Engine
+from octo_ssh.model.memory import baseline_text, parse_baseline
 from octo_ssh.model.observed import Owed, ServiceBaseline, ServiceSeen
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import ServiceState, ServiceStep
@@ -20,12 +21,13 @@ from octo_ssh.planning.schedule import Start
 from tests.unit.execution.targets import Stand, controller, stand
 from tests.unit.planning.builders import service_seen, step
 
+WHO = "nobody-is-this"
 RESTART = Owed("other", "", "1.0", "restart")
 
 
 async def bring(target: Stand, seen: ServiceSeen, kind: ServiceStep, *, restart: bool = False) -> StepEnd:
     """Carry a service step for ``shop`` out, as root, whom nobody here may become without a password."""
-    work = ServiceWork("shop", kind.state, kind.enabled, restart, seen, (RESTART,), "nobody-is-this")
+    work = ServiceWork("shop", kind.state, kind.enabled, restart, seen, (RESTART,), WHO)
     planned = PlannedStep(step("go", kind), ("web-1",), {"web-1": Planned(Outcome.UNCHANGED, "", work)})
     engine = Engine(target.context, {"web-1": target.hold}, controller(target.home), {"go": planned}, set())
     return await engine.carry_out(Start("go", "web-1"))
@@ -34,9 +36,9 @@ async def bring(target: Stand, seen: ServiceSeen, kind: ServiceStep, *, restart:
 @pytest.mark.parametrize(
     ("kind", "left"),
     [
-        (ServiceStep("shop", ServiceState.RUNNING), ServiceBaseline("shop", "active")),
-        (ServiceStep("shop", None, True), ServiceBaseline("shop", "", "enabled")),
-        (ServiceStep("shop", ServiceState.RUNNING, True), ServiceBaseline("shop", "active", "enabled")),
+        (ServiceStep("shop", ServiceState.RUNNING), ServiceBaseline("shop", "active", user=WHO)),
+        (ServiceStep("shop", None, True), ServiceBaseline("shop", "", "enabled", user=WHO)),
+        (ServiceStep("shop", ServiceState.RUNNING, True), ServiceBaseline("shop", "active", "enabled", user=WHO)),
     ],
 )
 async def test_a_unit_that_is_right_is_remembered_and_nobody_asks_systemd_or_sudo(
@@ -63,3 +65,12 @@ async def test_a_unit_that_differs_or_is_to_restart_is_brought_there(tmp_path: P
     end = await bring(target, seen, ServiceStep("shop", ServiceState.RUNNING), restart=why == "restart")
     assert (end.outcome, end.reason) == (Outcome.FAILED, "no systemd here")
     assert RESTART in target.hold.baseline.owed
+
+
+async def test_who_looks_at_a_unit_is_remembered_and_the_login_by_no_name(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    await bring(target, service_seen(), ServiceStep("shop", ServiceState.RUNNING))
+    assert target.hold.baseline.services["go"].user == WHO
+    assert parse_baseline(baseline_text(target.hold.baseline)) == target.hold.baseline
+    assert target.hold.remembered_user(target.hold.observed.facts.user) == ""

@@ -37,7 +37,7 @@ BASELINES = st.builds(
         st.builds(FileBaseline, TEXT, st.booleans(), TEXT, st.integers(0, 0o7777), *[TEXT] * 3, st.booleans()),
         max_size=2,
     ),
-    services=st.dictionaries(TEXT, st.builds(ServiceBaseline, TEXT, TEXT, TEXT), max_size=2),
+    services=st.dictionaries(TEXT, st.builds(ServiceBaseline, *[TEXT] * 5), max_size=2),
     outputs=st.dictionaries(
         TEXT, st.builds(StepOutputs, st.dictionaries(TEXT, TEXT, max_size=2), st.frozensets(TEXT), TEXT), max_size=2
     ),
@@ -92,3 +92,9 @@ def test_journal_lines_are_chained() -> None:
     assert b"\n" not in first + second
     assert json.loads(first) == {"v": 1, "prev": "", "what": "ä\n"}
     assert json.loads(second)["prev"] == line_sha256(first + b"\n")
+
+
+def test_a_unit_of_an_older_baseline_is_looked_at_by_the_login() -> None:
+    text = json.loads(baseline_text(Baseline(services={"web": ServiceBaseline("shop", "active", user="root")})))
+    del text["services"]["web"]["user"], text["services"]["web"]["unit_sha256"]
+    assert parse_baseline(json.dumps(text).encode()).services == {"web": ServiceBaseline("shop", "active")}

@@ -18,7 +18,7 @@ from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import line_sha256
-from octo_ssh.model.observed import Lease
+from octo_ssh.model.observed import Baseline, Lease, Owed
 from octo_ssh.operations import locks
 from octo_ssh.operations.locks import lock_all, release_all
 from octo_ssh.output.reports import holder
@@ -168,4 +168,22 @@ async def test_what_unless_said_when_the_run_decided_is_remembered_with_the_deci
     assert hold.baseline.held == {"init"}
     state = json.loads((fleet.home("web-1") / ".octo-ssh/state/shop/default.json").read_bytes())
     assert state["held"] == ["init"]
+    await release_all([hold], lambda _: "changed")
+
+
+@pytest.mark.parametrize("known", [None, frozenset({"migrate"})])
+async def test_a_runbook_forgets_nothing_that_steps_of_a_plan_owe(
+    fleet: LocalFleet, known: frozenset[str] | None
+) -> None:
+    hold = await take(fleet, "web-1")
+    debt = Owed("deploy", "shop", "1.0", "activate")
+    left = Baseline(release="1.0", owed=(debt,), due={"1.0": ("deploy",)}, held=frozenset({"init"}))
+    hold.observed, hold.baseline = replace(hold.observed, baseline=left), left
+    deadline = asyncio.get_running_loop().time()
+    assert await lock_all({"web-1": hold}, DUE, known, deadline=deadline, wait_s=0) == ({}, ())
+    found: object = (hold.baseline.owed, hold.baseline.due, hold.baseline.held)
+    if known is None:
+        assert found == ((debt,), {"1.0": ("deploy", "migrate")}, frozenset({"init"}))
+    else:
+        assert found == ((), {"1.0": ("migrate",)}, frozenset())
     await release_all([hold], lambda _: "changed")
