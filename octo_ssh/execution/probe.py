@@ -48,9 +48,9 @@ async def probe(seat: Seat, work: ProbeWork, voice: StepVoice) -> StepEnd:
     try:
         result = await seat.session.act(program, sudo=sudo, timeout_s=work.within_s + SPARE_S, on_output=voice.output)
     except DeadlinePassed:
-        return StepEnd(Outcome.FAILED, failure, tail=voice.tail())
+        return StepEnd(Outcome.FAILED, failure, tail=voice.finish())
     if result.passed:
-        voice.tail()
+        voice.finish()
         return StepEnd(Outcome.UNCHANGED, "passed", 0)
     voice.output(result.last)
-    return StepEnd(Outcome.FAILED, failure, result.status, voice.tail())
+    return StepEnd(Outcome.FAILED, failure, result.status, voice.finish())
