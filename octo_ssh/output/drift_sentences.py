@@ -52,7 +52,7 @@ def _said(finding: Finding, what: str, was: str, now: str) -> str:
         case FindingKind.MASKED:
             return f"{what} is masked"
         case FindingKind.UNIT:
-            return f"{what} unit files changed{reason if now != 'changed' else ''}"
+            return f"{what} unit files changed{f' (now {now})' if now not in ('', 'changed') else ''}"
         case FindingKind.OLD_RELEASE:
             return f"{what} still runs {now}, not {was}" if was and now else f"{what} still runs an old release{after}"
         case FindingKind.UNLESS:

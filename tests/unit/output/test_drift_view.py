@@ -166,7 +166,7 @@ def test_the_last_line_is_good_only_where_all_was_looked_at_and_nothing_drifted(
         (FindingKind.ENABLED, ("shop.service", "enabled", "not enabled"), "shop.service is not enabled, was enabled"),
         (FindingKind.STATE, ("shop.service", "active"), "shop.service is not as it was left, was active"),
         (FindingKind.MASKED, ("shop.service", "enabled", "masked"), "shop.service is masked"),
-        (FindingKind.UNIT, ("shop.service", "", "with x.conf"), "shop.service unit files changed: with x.conf"),
+        (FindingKind.UNIT, ("shop.service", "", "with x.conf"), "shop.service unit files changed (now with x.conf)"),
         (FindingKind.UNIT, ("shop.service", "", "changed"), "shop.service unit files changed"),
         (FindingKind.OLD_RELEASE, ("shop.service", "1.4.2", "1.4.1"), "shop.service still runs 1.4.1, not 1.4.2"),
         (FindingKind.UNLESS, ("seed", "already so", "'unless' gave 1"), "seed is undone: 'unless' gave 1"),
