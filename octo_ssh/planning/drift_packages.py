@@ -36,6 +36,9 @@ def check_package(given: DriftInput, verdict: Verdict, target: str, step_id: str
         _Check(given, verdict, target, step_id, step, left, observed.baseline).run(place)
     elif former:
         verdict.pending.append(f"applied as step '{former}', which the plan has no more")
+    elif observed.baseline == Baseline() and place is not None and place.place is Place.OURS and place.current:
+        # Who switches to a release writes it down before: somebody has removed that.
+        verdict.drifted(FindingKind.MANIFEST, "baseline", place.current, GONE)
     elif given.against_plan and step is not None:
         verdict.drifted(FindingKind.MISSING, CURRENT, given.scene.release or "", "never applied here")
     else:

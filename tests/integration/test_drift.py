@@ -262,6 +262,16 @@ def test_a_target_that_answers_and_whose_memory_is_damaged_is_unknown_and_not_un
     assert "unknown 1; in sync 1 (of 2)" in told.stdout.splitlines()[-1]
 
 
+def test_who_removes_what_a_target_remembers_is_found(shop: Farm) -> None:
+    shutil.rmtree(shop.root() / "state")
+    found = check(shop)
+    assert (found.code, found.found(), found.states()["settings"]) == (
+        3,
+        {("deploy", "manifest", "baseline")},
+        "pending",
+    )
+
+
 def test_a_command_that_cannot_be_asked_leaves_the_others_known(shop: Farm) -> None:
     secret = "{name: Locked, run: 'true', unless: 'test -n \"$token\"', secrets: [token]}"
     shop.write_plan(f"{STEPS}- {secret}\n", variables={**PORT, "token": {"secret": {"env": "NOWHERE_TO_BE_FOUND"}}})

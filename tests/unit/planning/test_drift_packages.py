@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from octo_ssh.model.drift import FindingKind, State
 from octo_ssh.model.manifest import Entry, Kind, Manifest
-from octo_ssh.model.observed import MAX_OWNERS, Owed, Place, ReleaseFolder
+from octo_ssh.model.observed import MAX_OWNERS, Baseline, Owed, Place, ReleaseFolder
 from octo_ssh.planning.derive import Derived, Underivable
 from octo_ssh.planning.drift_trees import Owners
 from tests.unit.planning.builders import package, place
@@ -442,6 +442,16 @@ def test_the_mode_of_the_release_folder_itself_counts() -> None:
 @pytest.mark.parametrize("mode", [None, 0o755, 0o2755])
 def test_a_release_folder_that_has_its_group_from_above_is_right(mode: int | None) -> None:
     assert check(mode=mode).step("deploy").state is State.IN_SYNC
+
+
+def test_a_release_that_is_current_and_that_nothing_is_remembered_of_is_no_pending_one() -> None:
+    made = Check(left=Baseline(), file=None, service=None)
+    assert made.found() == {("manifest", "baseline")}
+    for seen in (there(current=None), place(place=Place.ABSENT), place(place=Place.FOREIGN, current="1.4.2"), None):
+        made.package = seen
+        assert made.step("deploy").reason == "never applied here"
+    made = Check(left=Baseline(release="1.4.2"))  # its memory of this step ended when the plan had it no more
+    assert made.step("deploy").reason == "never applied here"
 
 
 # A step by another name
