@@ -211,6 +211,8 @@ class ServiceSeen:
     such unit."""
     dropins: tuple[str, ...] = ()
     """Paths of drop-in files."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The unit's file and its drop-ins, by path: the sha256 of each, or in a word why it has none (``special``, …)."""
     main_pid: int = 0
     """0: no process."""
     runs_in: tuple[str, ...] = ()
@@ -294,6 +296,8 @@ class ServiceBaseline:
     """Of the unit's own file and its drop-ins, as systemd names them; empty: not recorded."""
     user: str = ""
     """As whom it is looked at: the user of ``become``; empty: the login."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What ``unit_sha256`` is of: ``ServiceSeen.files``; empty: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)

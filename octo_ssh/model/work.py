@@ -171,6 +171,11 @@ class ServiceWork:
     sudo_user: str | None
     digest: str = ""
     """What a success of ``restart: always`` is remembered by; empty where nothing is remembered."""
+    accepts: tuple[str, ...] = ()
+    """Unit files that no file step writes and that are not as they were left, each with what is the matter: a success
+    remembers them as they are."""
+    written: frozenset[str] = frozenset()
+    """Paths that file steps write, for files that only the step itself may read."""
 
 
 @dataclass(frozen=True, slots=True)

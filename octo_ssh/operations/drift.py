@@ -163,6 +163,7 @@ class _Check:
                 unreachable={name: said for name, said in why.items() if name not in changed | broken},
                 broken={name: why[name] for name in broken},
                 host_keys={name: why[name] for name in changed},
+                hints={name: error.hint for name, error in lost.items()},
                 derived=knowledge.derived,
                 wanted=knowledge.wanted,
                 trusted=known_digests(self.surroundings.state),

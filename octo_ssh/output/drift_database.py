@@ -35,7 +35,16 @@ _FIRST = (
         project TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (project, environment, target)) WITHOUT ROWID""",
 )
-_VERSIONS = (_FIRST,)
+_NOTIFIED = (
+    # what a later check knows a unit's files again by
+    "ALTER TABLE findings ADD COLUMN seen TEXT NOT NULL DEFAULT ''",
+    # whether a notification was delivered that it is there, and one that it is gone
+    "ALTER TABLE findings ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE findings ADD COLUMN gone_told INTEGER NOT NULL DEFAULT 0",
+    # how it ended: gone, accepted, expected
+    "ALTER TABLE findings ADD COLUMN ended TEXT NOT NULL DEFAULT ''",
+)
+_VERSIONS = (_FIRST, _NOTIFIED)
 """What to do to come to version 1, 2, … from the one before."""
 
 

@@ -29,6 +29,7 @@ def drift_document(report: DriftReport) -> Document:
             "counts": counts(report),
             "targets": [_target(report, target) for target in report.targets],
             "gone": [{"target": target, **_finding(finding)} for target, finding in report.gone],
+            "accepted": [{"target": target, **_finding(finding)} for target, finding in report.accepted],
             "expired": [_entry(entry) for entry in report.expired],
             "unused": [_entry(entry) for entry in report.unused],
         }
@@ -41,6 +42,7 @@ def _target(report: DriftReport, target: TargetDrift) -> Document:
         "target": target.target,
         "state": target.state,
         "unreachable": target.unreachable,
+        "hint": target.hint,
         "busy": target.busy,
         "broken": target.broken,
         "checked_before": report.before.get(target.target),
@@ -151,6 +153,7 @@ _COUNTS = {
     "expected": _count("Targets on which drift.ignore covers something."),
     "in_sync": _count("Targets of which there is nothing to say."),
     "gone": _count("Findings of the check before that are there no more."),
+    "accepted": _count("Findings of the check before that are there still, and that an apply has accepted."),
 }
 _REPORT = {
     "format": {"description": "The form of this document.", "const": FORMAT},
@@ -162,6 +165,7 @@ _REPORT = {
     "counts": _map("A target counts in each of them that is true of it.", **_COUNTS),
     "targets": _list("target", "In inventory order."),
     "gone": _list("gone", "What the check before found, and this one did not, though it looked."),
+    "accepted": _list("gone", "What the check before found, and is there still: an apply has accepted it."),
     "expired": _list("entry", "Entries of drift.ignore whose end has come, and which would have covered something."),
     "unused": _list("entry", "Entries of drift.ignore that matched nothing."),
 }
@@ -169,6 +173,7 @@ _TARGET = {
     "target": _text("Its name."),
     "state": _state("The worst of its steps."),
     "unreachable": _text("Why it was not looked at; empty: it was."),
+    "hint": _text("What to do about that, or about its host key; it may be empty."),
     "busy": _flag("It was reached, but somebody works there."),
     "broken": _flag("It was reached, but what it said is of no use."),
     "checked_before": _text_or_null(f"When the check before looked at it: {_TIME}; null: never, or nobody knows."),

@@ -43,13 +43,14 @@ def drift_of(given: DriftInput, target: str) -> TargetDrift:
     Steps in the order of the plan, then those that the plan has no more. A target on which somebody else is at work is
     unknown as a whole.
     """
+    hint = given.hints.get(target, "")
     if target in given.host_keys:
         finding = Finding("", FindingKind.HOST_KEY, HOST_KEY, "as in known_hosts", given.host_keys[target])
-        return TargetDrift(target, unreachable=given.unreachable.get(target, ""), findings=(finding,))
+        return TargetDrift(target, unreachable=given.unreachable.get(target, ""), findings=(finding,), hint=hint)
     if target in given.broken:
-        return TargetDrift(target, unreachable=given.broken[target], broken=True)
+        return TargetDrift(target, unreachable=given.broken[target], broken=True, hint=hint)
     if target not in given.observed:
-        return TargetDrift(target, unreachable=given.unreachable.get(target, "it was not looked at"))
+        return TargetDrift(target, unreachable=given.unreachable.get(target, "it was not looked at"), hint=hint)
     if (lease := given.observed[target].lease) is not None and lease.is_live:
         return TargetDrift(target, unreachable=f"busy: {_holder(lease)}", busy=True)
     return TargetDrift(target, tuple(_steps(given, target)))

@@ -59,9 +59,11 @@ def _compare(verdict: Verdict, right: ServiceBaseline, seen: ServiceSeen) -> Non
     else:
         if not _is_enabled_as(right.enabled, seen.enabled):
             verdict.drifted(FindingKind.ENABLED, unit, right.enabled, seen.enabled or "not enabled")
+        if right.unit_sha256:
+            verdict.unit_sha256 = seen.unit_sha256
         if right.unit_sha256 and seen.unit_sha256 and seen.unit_sha256 != right.unit_sha256:
             now = f"with {listed(seen.dropins)}" if seen.dropins else "changed"
-            verdict.drifted(FindingKind.UNIT, unit, "", now)
+            verdict.drifted(FindingKind.UNIT, unit, "", now, seen=seen.unit_sha256)
         elif right.unit_sha256 and not seen.unit_sha256:
             verdict.unknown.append(f"the files of {unit} may not be read")
     if right.active and _runs(right.active) != _runs(seen.active):

@@ -193,8 +193,22 @@ def test_another_host_key_is_a_finding(shop: Farm) -> None:
         {("", "host key", "host key")},
         dict.fromkeys(("settings", "old", "deploy", "tool"), "in sync"),
     )
+    assert found.target("web-2")["hint"].startswith("octo-ssh trust web-2")
+    assert "octo-ssh trust web-2" in told.stdout
     assert (found.counts["unreachable"], found.counts["drifted"]) == (0, 1)
     assert "HOST KEY OF web-2" in told.stdout
+
+
+def test_an_unknown_host_key_says_how_to_trust_it(shop: Farm) -> None:
+    known_hosts = shop.folder / "known_hosts"
+    lines = known_hosts.read_text().splitlines(keepends=True)
+    known_hosts.write_text("".join(line for line in lines if f":{shop.hosts['web-2'].port}" not in line))
+    found = check(shop)
+    assert (found.code, found.counts["unreachable"]) == (4, 1)
+    assert found.target("web-2")["hint"].startswith("octo-ssh trust web-2")
+    told = shop.octo("drift", "plan.yaml").stdout.splitlines()
+    place = next(number for number, line in enumerate(told) if line.startswith("  unreachable  web-2"))
+    assert told[place + 1].strip().startswith("octo-ssh trust web-2")
 
 
 def test_a_target_that_somebody_is_at_work_on_is_unknown(shop: Farm) -> None:
@@ -258,7 +272,10 @@ def test_a_target_that_answers_and_whose_memory_is_damaged_is_unknown_and_not_un
     assert (found.code, target["state"], target["broken"], target["busy"]) == (4, "unknown", True, False)
     assert (found.counts["unknown"], found.counts["unreachable"], found.counts["in_sync"]) == (1, 0, 1)
     told = shop.octo("drift", "plan.yaml")
-    assert "  unknown      web-1  " in told.stdout
+    path = f"{shop.root()}/state/shop/default.json"
+    assert f"  unknown      web-1  {path} on the target is damaged: it is no JSON" in told.stdout
+    assert "move it away: then nothing counts as done here" in told.stdout
+    assert target["hint"].startswith("bring it back from a backup, or move it away")
     assert "unknown 1; in sync 1 (of 2)" in told.stdout.splitlines()[-1]
 
 

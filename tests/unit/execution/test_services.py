@@ -4,6 +4,8 @@ ones are in tests/fleet.
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,11 @@ WHO = "nobody-is-this"
 RESTART = Owed("other", "", "1.0", "restart")
 
 
-async def bring(target: Stand, seen: ServiceSeen, kind: ServiceStep, *, restart: bool = False) -> StepEnd:
+async def bring(
+    target: Stand, seen: ServiceSeen, kind: ServiceStep, *, restart: bool = False, accepts: tuple[str, ...] = ()
+) -> StepEnd:
     """Carry a service step for ``shop`` out, as root, whom nobody here may become without a password."""
-    work = ServiceWork("shop", kind.state, kind.enabled, restart, seen, (RESTART,), WHO)
+    work = ServiceWork("shop", kind.state, kind.enabled, restart, seen, (RESTART,), WHO, accepts=accepts)
     planned = PlannedStep(step("go", kind), ("web-1",), {"web-1": Planned(Outcome.UNCHANGED, "", work)})
     engine = Engine(target.context, {"web-1": target.hold}, controller(target.home), {"go": planned}, set())
     return await engine.carry_out(Start("go", "web-1"))
@@ -72,5 +76,27 @@ async def test_who_looks_at_a_unit_is_remembered_and_the_login_by_no_name(tmp_pa
     await target.lock()
     await bring(target, service_seen(), ServiceStep("shop", ServiceState.RUNNING))
     assert target.hold.baseline.services["go"].user == WHO
-    assert parse_baseline(baseline_text(target.hold.baseline)) == target.hold.baseline
+    assert parse_baseline(baseline_text(target.hold.baseline), "/x.json") == target.hold.baseline
     assert target.hold.remembered_user(target.hold.observed.facts.user) == ""
+
+
+async def test_what_is_accepted_is_said_journaled_and_remembered(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    seen = replace(service_seen(), unit_sha256="now", files={"/d/evil.conf": "1"})
+    end = await bring(target, seen, ServiceStep("shop", ServiceState.RUNNING), accepts=("/d/evil.conf (new)",))
+    assert end.reason == "shop: active; accepts unit files that no file step writes: /d/evil.conf (new)"
+    line = json.loads((target.home / ".octo-ssh/journal.jsonl").read_text().splitlines()[-1])
+    assert line["accepted"] == ["/d/evil.conf (new)"]
+    assert target.hold.baseline.services["go"].files == {"/d/evil.conf": "1"}
+    assert parse_baseline(baseline_text(target.hold.baseline), "/x.json") == target.hold.baseline
+
+
+async def test_files_that_may_not_be_read_are_remembered_as_they_were_left(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    kind = ServiceStep("shop", ServiceState.RUNNING)
+    await bring(target, replace(service_seen(), unit_sha256="before", files={"/d/a.conf": "1"}), kind)
+    end = await bring(target, replace(service_seen(), files={"/d/a.conf": "unreadable"}), kind)
+    left = target.hold.baseline.services["go"]
+    assert (end.reason, left.unit_sha256, left.files) == ("shop: active", "before", {"/d/a.conf": "1"})

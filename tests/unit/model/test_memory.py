@@ -48,7 +48,7 @@ BASELINES = st.builds(
 @given(BASELINES)
 def test_a_baseline_comes_back_as_it_was(baseline: Baseline) -> None:
     text = baseline_text(baseline)
-    assert parse_baseline(text) == baseline
+    assert parse_baseline(text, "/x.json") == baseline
     assert b"\n" not in text
     assert text.isascii()
 
@@ -57,7 +57,7 @@ def test_a_baseline_comes_back_as_it_was(baseline: Baseline) -> None:
 def test_a_damaged_baseline_is_an_error(baseline: Baseline, data: st.DataObject) -> None:
     text = baseline_text(baseline)
     with pytest.raises(RemoteError, match="damaged"):
-        parse_baseline(text[: data.draw(st.integers(0, len(text) - 1))])
+        parse_baseline(text[: data.draw(st.integers(0, len(text) - 1))], "/x.json")
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,31 @@ def test_a_damaged_baseline_is_an_error(baseline: Baseline, data: st.DataObject)
 )
 def test_what_is_no_baseline_is_an_error(text: bytes) -> None:
     with pytest.raises(RemoteError, match="damaged"):
-        parse_baseline(text)
+        parse_baseline(text, "/x.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "it is no JSON (line 1, column 1)"),
+        (b'{"format":1', "it is no JSON (line 1, column 12)"),
+        (b"\xff", "it is no text"),
+        (b'{"format":1}', "'release' is missing"),
+        (b'{"format":3.5}', "unknown format 3.5"),
+        (b"[]", "it holds other things than it should"),
+    ],
+)
+def test_what_is_damaged_says_where_it_is_what_is_the_matter_and_what_to_do(text: bytes, why: str) -> None:
+    path = "/home/deploy/.octo-ssh/state/shop/default.json"
+    with pytest.raises(RemoteError) as caught:
+        parse_baseline(text, path)
+    assert caught.value.message == f"{path} on the target is damaged: {why}"
+    assert "or move it away: then nothing counts as done here" in caught.value.hint
 
 
 def test_a_newer_format_names_the_way_out() -> None:
     with pytest.raises(RemoteError, match="written by a newer octo-ssh"):
-        parse_baseline(b'{"format":2}')
+        parse_baseline(b'{"format":2}', "/x.json")
 
 
 def test_journal_lines_are_chained() -> None:
@@ -97,4 +116,4 @@ def test_journal_lines_are_chained() -> None:
 def test_a_unit_of_an_older_baseline_is_looked_at_by_the_login() -> None:
     text = json.loads(baseline_text(Baseline(services={"web": ServiceBaseline("shop", "active", user="root")})))
     del text["services"]["web"]["user"], text["services"]["web"]["unit_sha256"]
-    assert parse_baseline(json.dumps(text).encode()).services == {"web": ServiceBaseline("shop", "active")}
+    assert parse_baseline(json.dumps(text).encode(), "/x.json").services == {"web": ServiceBaseline("shop", "active")}

@@ -318,6 +318,10 @@ def test_reading_where_nothing_was_ever_checked_makes_nothing(path: Path) -> Non
         (4, 9, "still there after 6 days"),
         (9, None, "still there after 24 hours"),
         (10 - 1 / 1440, 9, "still there after 1 minute"),
+        (10, 10 - 20 / 86400, "new in the last 20 seconds"),
+        (10, 10 - 0.2 / 86400, "new in the last second"),
+        (10 - 20 / 86400, 9, "still there after 20 seconds"),
+        (10 - 59.6 / 86400, 9, "still there after 1 minute"),
         (None, 9, ""),
     ],
 )
