@@ -10,7 +10,7 @@ from octo_ssh.cli import options
 from octo_ssh.cli.command import command
 from octo_ssh.cli.connect import connector_maker, person_at
 from octo_ssh.cli.terminal import Terminal
-from octo_ssh.cli.words import approvals, assignments, command_line, seconds
+from octo_ssh.cli.words import approvals, command_line, command_line_of, plan_request, seconds
 from octo_ssh.errors import ExitCode, UsageError, combine
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import OnFailure
@@ -18,7 +18,6 @@ from octo_ssh.model.plan import OnFailure
 if TYPE_CHECKING:
     from octo_ssh.model.events import Event
     from octo_ssh.model.work import RunPlan
-    from octo_ssh.operations.requests import PlanRequest
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +57,17 @@ def plan(
     from octo_ssh.output.plan_json import plan_document
     from octo_ssh.output.plan_view import changes, plan_view
 
-    request = _request(plan, inventory, environment, release, var, limit, exclude, skip_step, redeploy=redeploy)
+    request = plan_request(
+        plan,
+        inventory=inventory,
+        environment=environment,
+        release=release,
+        var=var,
+        limit=limit,
+        exclude=exclude,
+        skip_step=skip_step,
+        redeploy=redeploy,
+    )
     with terminal.progress() as view:
 
         def emit(event: Event) -> None:
@@ -126,7 +135,17 @@ def apply(
     from octo_ssh.operations import saved
     from octo_ssh.operations.requests import ApplyOptions, PlanRequest, Surroundings
 
-    request = _request(plan, inventory, environment, release, var, limit, exclude, skip_step, redeploy=redeploy)
+    request = plan_request(
+        plan,
+        inventory=inventory,
+        environment=environment,
+        release=release,
+        var=var,
+        limit=limit,
+        exclude=exclude,
+        skip_step=skip_step,
+        redeploy=redeploy,
+    )
     check = None
     if saved.is_saved(plan):
         if request != PlanRequest(plan):
@@ -136,6 +155,8 @@ def apply(
     wait_s = seconds(lock_wait, "--lock-wait")
     approved = approvals(approve or ())
     typed = command_line("apply", plan, inventory=inventory, environment=environment, release=release, var=var)
+    if check is not None:
+        typed = command_line_of("apply", request)  # a saved plan takes no --limit, and is stale once it has begun
     if guided and not terminal.can_ask and not terminal.quiet:
         terminal.side.say("--guided: nobody can be asked here, so failures are dealt with as the plan says")
     with terminal.view() as view:
@@ -183,30 +204,3 @@ def status(
     code = combine(row.outcome.exit_code for row in report.targets)
     terminal.answer("status", report, status_lines(report), all_well=code is ExitCode.DONE)
     return code
-
-
-def _request(
-    plan: str,
-    inventory: str | None,
-    environment: str | None,
-    release: str | None,
-    var: list[str] | None,
-    limit: list[str] | None,
-    exclude: list[str] | None,
-    skip_step: list[str] | None,
-    *,
-    redeploy: bool,
-) -> PlanRequest:
-    from octo_ssh.operations.requests import PlanRequest
-
-    return PlanRequest(
-        plan_path=plan,
-        inventory_path=inventory,
-        environment=environment,
-        release=release,
-        variables=assignments(var or ()),
-        limit=tuple(limit or ()),
-        exclude=tuple(exclude or ()),
-        skip_steps=frozenset(skip_step or ()),
-        redeploy=redeploy,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ from octo_ssh.cli import options
 from octo_ssh.cli.command import command
 from octo_ssh.cli.connect import connector_maker, person_at
 from octo_ssh.cli.terminal import Terminal
-from octo_ssh.cli.words import assignments
+from octo_ssh.cli.words import plan_request
 from octo_ssh.errors import ExitCode, StateError
 from octo_ssh.output.printer import Tone
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from octo_ssh.model.drift import DriftReport
     from octo_ssh.operations.requests import Surroundings
     from octo_ssh.output.drift_history import PastCheck
+    from octo_ssh.output.drift_told import News
 
 TREND_CHECKS = 60
 """Past checks in the page of ``--report``."""
@@ -61,7 +63,7 @@ def drift(
         typer.Option(
             "--notify",
             metavar="URL",
-            help="Tell somebody of new and gone drift: an apprise URL, or a file with a URL a line. Repeatable.",
+            help="Tell of new and gone drift, each once: an apprise URL, or a file with a URL a line. Repeatable.",
         ),
     ] = None,
     notify_always: Annotated[
@@ -78,17 +80,17 @@ def drift(
     import asyncio
 
     from octo_ssh.operations import drift as operation
-    from octo_ssh.operations.requests import DriftOptions, PlanRequest, Surroundings
+    from octo_ssh.operations.requests import DriftOptions, Surroundings
     from octo_ssh.output.view import arrivals
 
-    request = PlanRequest(
-        plan_path=plan,
-        inventory_path=inventory,
+    request = plan_request(
+        plan,
+        inventory=inventory,
         environment=environment,
         release=release,
-        variables=assignments(var or ()),
-        limit=tuple(limit or ()),
-        exclude=tuple(exclude or ()),
+        var=var,
+        limit=limit,
+        exclude=exclude,
     )
     after = _After(
         terminal,
@@ -128,6 +130,7 @@ class _After:
         self._terminal = terminal
         self._file = file
         self._has_history = has_history
+        self._is_remembered = False
         self._told: list[tuple[tuple[str, ...], bool]] = []
         if notify or notify_always:
             from octo_ssh.operations.notify import addresses
@@ -156,11 +159,13 @@ class _After:
         from octo_ssh.output.drift_history import with_history
 
         try:
-            return with_history(found, self.surroundings.state / DATABASE)
+            remembered = with_history(found, self.surroundings.state / DATABASE)
         except StateError as error:
             if not (self._terminal.quiet and code is ExitCode.DONE):
                 self._terminal.side.say(f"warning: no history of this check: {error.message}", Tone.WARNING)
             return found
+        self._is_remembered = True
+        return remembered
 
     def _show(self, found: DriftReport, code: ExitCode) -> None:
         """Pending and expected alone leave ``--quiet`` quiet."""
@@ -204,8 +209,31 @@ class _After:
             return []
         from octo_ssh.operations.notify import notify
 
-        return [
+        news, told = self._news(found), self._file or ""
+        problems = [
             problem
             for urls, always in self._told
-            for problem in notify(urls, found, always=always, report_file=self._file or "")
+            for problem in notify(urls, found, news, always=always, report_file=told)
         ]
+        if not problems:
+            self._delivered(news)
+        return problems
+
+    def _news(self, found: DriftReport) -> News:
+        """What nobody was told of yet; where no history knows that, everything: rather told twice than never."""
+        from octo_ssh.output.drift_database import DATABASE
+        from octo_ssh.output.drift_told import all_news, untold
+
+        if self._is_remembered:
+            with contextlib.suppress(StateError):
+                return untold(found, self.surroundings.state / DATABASE)
+        return all_news(found)
+
+    def _delivered(self, news: News) -> None:
+        from octo_ssh.output.drift_database import DATABASE
+        from octo_ssh.output.drift_told import delivered
+
+        try:
+            delivered(news, self.surroundings.state / DATABASE)
+        except StateError as error:
+            self._terminal.side.say(f"warning: it will be told again: {error.message}", Tone.WARNING)

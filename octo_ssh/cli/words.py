@@ -1,7 +1,11 @@
-"""Words of the command line with a form of their own: ``--var``, ``--approve``, times, the command that goes on."""
+"""Words of the command line with a form of their own: ``--var``, ``--approve``, times, the command that goes on; and
+the request that they make together.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -12,9 +16,38 @@ from octo_ssh.model.values import Value
 
 if TYPE_CHECKING:
     from octo_ssh.config.document import Node
+    from octo_ssh.operations.requests import PlanRequest
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*?")
 _ASSIGNMENT = re.compile(rf"({_NAME.pattern})(:?=)(.*)", re.DOTALL)
+
+
+def plan_request(
+    plan: str,
+    *,
+    inventory: str | None,
+    environment: str | None,
+    release: str | None,
+    var: Iterable[str] | None,
+    limit: Iterable[str] | None,
+    exclude: Iterable[str] | None,
+    skip_step: Iterable[str] | None = None,
+    redeploy: bool = False,
+) -> PlanRequest:
+    """What was typed of a plan. Raises UsageError."""
+    from octo_ssh.operations.requests import PlanRequest
+
+    return PlanRequest(
+        plan_path=plan,
+        inventory_path=inventory,
+        environment=environment,
+        release=release,
+        variables=assignments(var or ()),
+        limit=tuple(limit or ()),
+        exclude=tuple(exclude or ()),
+        skip_steps=frozenset(skip_step or ()),
+        redeploy=redeploy,
+    )
 
 
 def assignments(words: Iterable[str]) -> Mapping[str, Value]:
@@ -76,6 +109,23 @@ def command_line(
         *(("--var", word) for word in words.values()),
     )
     return shlex.join(["octo-ssh", verb, plan, *(word for flag, value in options if value for word in (flag, value))])
+
+
+def command_line_of(verb: str, request: PlanRequest) -> str:
+    """The same for what was not typed but read from a saved plan."""
+    path, here = request.plan_path, os.getcwd() + os.sep
+    return command_line(
+        verb,
+        path.removeprefix(here),
+        inventory=request.inventory_path and request.inventory_path.removeprefix(here),
+        environment=request.environment,
+        release=request.release,
+        var=[_assigned(name, value) for name, value in request.variables.items()],
+    )
+
+
+def _assigned(name: str, value: Value) -> str:
+    return f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value, ensure_ascii=False)}"
 
 
 def _literal(text: str, what: str) -> Value:

@@ -26,7 +26,7 @@ from octo_ssh.config.rendering import (
 from octo_ssh.errors import Position
 from octo_ssh.model.plan import Text
 from octo_ssh.model.values import Secret, SecretRef, Template
-from octo_ssh.model.work import LateText, LateWord
+from octo_ssh.model.work import LateText, LateWord, ScriptValue
 
 StepOutputs = Mapping[str, Mapping[str, Any]]
 """By step id: ``{"output": {name: str | SecretRef}, "outputs": {target: {name: str | SecretRef}}}``."""
@@ -124,6 +124,17 @@ def render_late(late: LateText, reveal: Reveal, steps: StepOutputs) -> str | Sec
     """
     text, is_secret = revealed_text(late.template, _names(late, steps), reveal)
     return Secret(text) if is_secret else text
+
+
+def render_value(value: ScriptValue, reveal: Reveal, steps: StepOutputs) -> str | Secret:
+    """A value that is exported to a script which runs now. Raises TemplateProblem, SecretError, as ``render_late``."""
+    match value:
+        case SecretRef():
+            return reveal(value)
+        case LateText():
+            return render_late(value, reveal, steps)
+        case str():
+            return value
 
 
 def render_late_word(word: LateWord, steps: StepOutputs) -> str:

@@ -18,6 +18,7 @@ from octo_ssh.config.late import (
     output_uses,
     render_late,
     render_late_word,
+    render_value,
     waiting,
 )
 from octo_ssh.config.pieces import Code, TemplateProblem, file_template, pieces_of
@@ -56,6 +57,7 @@ __all__ = [
     "render_late_word",
     "render_script_value",
     "render_text",
+    "render_value",
     "render_word",
     "undefined_message",
 ]

@@ -19,6 +19,7 @@ from octo_ssh.model.observed import (
     ServiceBaseline,
     StepOutputs,
 )
+from octo_ssh.model.work import Memory
 
 
 def decided(baseline: Baseline, release: str | None, steps: tuple[str, ...]) -> Baseline:
@@ -39,15 +40,13 @@ def of_steps(baseline: Baseline, known: Collection[str]) -> Baseline:
     )
 
 
-def forgetting(baseline: Baseline, known: Collection[str], places: Collection[str]) -> Baseline:
-    """Without what is watched of steps that the plan has no more; a package at one of ``places`` is another step's."""
+def forgetting(baseline: Baseline, gone: Collection[Memory]) -> Baseline:
+    """Without what is watched of steps that are gone."""
     return replace(
         baseline,
-        packages={
-            step: package for step, package in baseline.packages.items() if step in known or package.to in places
-        },
-        files={step: file for step, file in baseline.files.items() if step in known},
-        services={step: service for step, service in baseline.services.items() if step in known},
+        packages={step: package for step, package in baseline.packages.items() if ("package", step) not in gone},
+        files={step: file for step, file in baseline.files.items() if ("file", step) not in gone},
+        services={step: service for step, service in baseline.services.items() if ("service", step) not in gone},
     )
 
 

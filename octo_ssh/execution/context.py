@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from octo_ssh.config.secrets import SecretStore
-from octo_ssh.config.templates import TemplateProblem, evaluate_late, render_late, render_late_word
+from octo_ssh.config.templates import TemplateProblem, evaluate_late, render_late_word, render_value
 from octo_ssh.errors import FileErrors, Problem
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.model.events import Emit
@@ -18,7 +18,7 @@ from octo_ssh.model.inventory import Target
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.program import FileInput
 from octo_ssh.model.values import Secret
-from octo_ssh.model.work import LateText, LateWord
+from octo_ssh.model.work import LateText, LateWord, ScriptValue
 from octo_ssh.packages.acquire import Package
 from octo_ssh.packages.bundle import Bundles
 from octo_ssh.planning.configure import Configured
@@ -83,9 +83,11 @@ class RunContext:
     def interrupted(self) -> bool:
         return self.interruption.is_set()
 
-    def late(self, value: LateText, place: str) -> str | Secret:
-        """A template rendered now. Raises FileErrors, SecretError. Reads secrets: call it in a thread."""
-        rendered: str | Secret = self._located(lambda: render_late(value, self.secrets, self.outputs.steps(place)))
+    def value(self, value: ScriptValue, place: str) -> str | Secret:
+        """A secret read, or a template rendered, now. Raises FileErrors, SecretError. Call it in a thread."""
+        if isinstance(value, str):  # most are, and need no outputs
+            return value
+        rendered: str | Secret = self._located(lambda: render_value(value, self.secrets, self.outputs.steps(place)))
         return rendered
 
     def word(self, value: LateWord, place: str) -> str:

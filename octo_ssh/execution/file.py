@@ -81,7 +81,7 @@ class FilePlacement:
             return work, None
         if work.wanted.late is None:
             return work, self.context.files[self.step.id, place]
-        rendered = self.context.late(work.wanted.late, place)
+        rendered = self.context.value(work.wanted.late, place)
         text = rendered if isinstance(rendered, Secret) else Secret(rendered)
         return replace(work, wanted=_measured(work.wanted, text, holds_secrets=text is rendered)), text
 

@@ -49,12 +49,12 @@ async def probe(seat: Seat, work: ProbeWork, voice: StepVoice) -> StepEnd:
     try:
         result = await _asked(seat, program, sudo, voice, within_s=work.within_s)
     except DeadlinePassed:
-        return StepEnd(Outcome.FAILED, failure, tail=voice.tail())
+        return StepEnd(Outcome.FAILED, failure, tail=voice.finish())
     if result.passed:
-        voice.tail()
+        voice.finish()
         return StepEnd(Outcome.UNCHANGED, "passed", 0)
     voice.output(result.last)
-    return StepEnd(Outcome.FAILED, failure, result.status, voice.tail())
+    return StepEnd(Outcome.FAILED, failure, result.status, voice.finish())
 
 
 async def _asked(

@@ -19,8 +19,8 @@ from octo_ssh.model.jobs import JobEnd, JobKey, JobPlace, JobState
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageScript
 from octo_ssh.model.program import Acting, Sudo
-from octo_ssh.model.values import Secret, SecretRef, shell_name
-from octo_ssh.model.work import LateText, ScriptValue, ScriptWork
+from octo_ssh.model.values import Secret, shell_name
+from octo_ssh.model.work import ScriptWork
 from octo_ssh.remote.job import launch
 from octo_ssh.remote.script import packaged_script, text_with_functions
 
@@ -126,7 +126,7 @@ def environment(work: ScriptWork, context: RunContext, place: str) -> Mapping[st
     said = context.outputs.exported(place, work.reads)
     if not isinstance(work.script, str) or _OF_OTHERS.search(work.script):
         said |= context.outputs.listed(work.reads)
-    env = {name: _value(value, context, place) for name, value in {**said, **work.env}.items()}
+    env = {name: context.value(value, place) for name, value in {**said, **work.env}.items()}
     return {**env, "OCTO_RUN": context.identity.run, "OCTO_RUN_OUTCOME": context.run_outcome()}
 
 
@@ -143,13 +143,3 @@ def moved(work: ScriptWork, *, package: str, folder: str, release: str) -> Scrip
         cwd=folder if work.cwd == was else work.cwd,
         release_dirs={**work.release_dirs, package: folder},
     )
-
-
-def _value(value: ScriptValue, context: RunContext, place: str) -> str | Secret:
-    match value:
-        case SecretRef():
-            return context.secrets.reveal(value)
-        case LateText():
-            return context.late(value, place)
-        case str():
-            return value

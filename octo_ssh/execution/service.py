@@ -15,6 +15,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import ServiceStep, Step
 from octo_ssh.model.work import ServiceWork
 from octo_ssh.planning.services import is_right
+from octo_ssh.planning.unit_files import acceptance, accepted
 from octo_ssh.remote.resources import look
 from octo_ssh.remote.service import service
 
@@ -48,33 +49,50 @@ class ServiceChange:
                 sudo=await hold.sudo(work.sudo_user),
                 timeout_s=self.step.timeout_s,
             )
+        left = hold.baseline.services.get(self.step.id)
+        user = hold.remembered_user(work.sudo_user)
+        accepts = work.accepts
+        if not before.unit_sha256 and before.load != "not-found":  # nobody could read them before the step itself did
+            accepts = accepted(left, unit, after, work.written)
         changed = restart or (before.active, before.enabled) != (after.active, after.enabled)
         outcome = Outcome.CHANGED if changed else Outcome.UNCHANGED
         await hold.record(
-            {"what": "step ended", "step": self.step.id, "outcome": outcome.value},
+            {"what": "step ended", "step": self.step.id, "outcome": outcome.value}
+            | ({"accepted": list(accepts)} if accepts else {}),
             partial(
                 baseline.service_succeeded,
                 step=self.step.id,
-                state=_remembered(work, unit, after),
+                state=_remembered(work, unit, after, user, left),
                 digest=work.digest,
                 release=self.context.identity.release,
                 run=self.context.identity.run,
             ),
         )
-        return StepEnd(outcome, _said(unit, before, after, restarted=restart and after.active == "active"))
+        said = _said(unit, before, after, restarted=restart and after.active == "active")
+        return StepEnd(outcome, said + acceptance(accepts))
 
     def _is_right(self, seen: ServiceSeen) -> bool:
         assert isinstance(self.step.kind, ServiceStep)
         return is_right(self.step.kind, seen)
 
 
-def _remembered(work: ServiceWork, unit: str, seen: ServiceSeen) -> ServiceBaseline:
-    """What the step says of the unit, and its files, whoever wrote them."""
+def _remembered(
+    work: ServiceWork, unit: str, seen: ServiceSeen, user: str, left: ServiceBaseline | None
+) -> ServiceBaseline:
+    """What the step says of the unit, and its files, whoever wrote them. ``user``: who looks at it. Of files that could
+    not be read, what was ``left`` stays.
+    """
+    unit_sha256, files = seen.unit_sha256, seen.files
+    if not unit_sha256:
+        is_same = seen.load not in ("not-found", "masked") and left is not None and left.service == unit
+        unit_sha256, files = (left.unit_sha256, left.files) if is_same and left is not None else ("", {})
     return ServiceBaseline(
         unit,
         active=seen.active if work.state is not None else "",
         enabled=seen.enabled if work.enabled is not None else "",
-        unit_sha256=seen.unit_sha256,
+        unit_sha256=unit_sha256,
+        user=user,
+        files=files,
     )
 
 

@@ -57,6 +57,8 @@ class Finding:
     now: str = ""
     diff: tuple[str, ...] = ()
     """Lines of a unified diff, masked; empty where none is to be shown."""
+    seen: str = field(default="", compare=False)
+    """Of a unit's files: the digest of what was found, by which a later check knows it again."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -108,6 +110,8 @@ class StepDrift:
     """The manifest could be compared with nothing but the target's own record of it."""
     unverified_files: tuple[str, ...] = ()
     """Of a manifest that could be compared otherwise: files whose content could not, for it holds a secret, say."""
+    unit_sha256: str = ""
+    """Of a service step: the digest of its unit's files as they are; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,14 @@ class TargetDrift:
     steps: tuple[StepDrift, ...] = ()
     unreachable: str = ""
     """Why it was not reached, or not looked at as a whole (busy)."""
+    hint: str = ""
+    """What to do about that, or about its host key, where that is known."""
     findings: tuple[Finding, ...] = ()
     """Of the target itself: its host key."""
     busy: bool = False
     """It was reached, but somebody works there: ``unreachable`` says who."""
+    broken: bool = False
+    """It was reached, but what it said is of no use: ``unreachable`` says why."""
 
     @property
     def state(self) -> State:
@@ -155,3 +163,5 @@ class DriftReport:
     """By target: when the check before looked at it (ISO 8601, UTC), where the history knows."""
     gone: tuple[tuple[str, Finding], ...] = ()
     """Findings of the check before, by target, that this one did not find though it looked."""
+    accepted: tuple[tuple[str, Finding], ...] = ()
+    """The same, but what was found is there still: an apply has accepted it, and remembers it so."""

@@ -85,8 +85,8 @@ def baseline_text(baseline: Baseline) -> bytes:
     )
 
 
-def parse_baseline(text: bytes) -> Baseline:
-    """The baseline in a file's text, as ``baseline_text`` wrote it.
+def parse_baseline(text: bytes, path: str) -> Baseline:
+    """The baseline in a file's text, as ``baseline_text`` wrote it; ``path``: where the file is, for messages.
 
     Raises RemoteError for a damaged one, and for one that a newer octo-ssh wrote: memory is never taken as empty.
     """
@@ -95,7 +95,7 @@ def parse_baseline(text: bytes) -> Baseline:
         version = data["format"]
         if isinstance(version, int) and version > BASELINE_FORMAT:
             raise RemoteError(
-                f"the target's baseline has format {version}: it was written by a newer octo-ssh",
+                f"{path} has format {version}: it was written by a newer octo-ssh",
                 hint="use that version, or a newer one",
             )
         if version != BASELINE_FORMAT:
@@ -116,8 +116,9 @@ def parse_baseline(text: bytes) -> Baseline:
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RemoteError(
-            f"the target's baseline is damaged: {str(error)[:200]}",
-            hint="restore the file in the target's state folder, or remove it: then everything counts as never done",
+            f"{path} on the target is damaged: {_why(error)}",
+            hint="bring it back from a backup, or move it away: then nothing counts as done here, and the next apply "
+            "does every step again that cannot be seen to be so",
         ) from error
 
 
@@ -131,8 +132,26 @@ def line_sha256(line: bytes) -> str:
     return hashlib.sha256(line.removesuffix(b"\n")).hexdigest()
 
 
+def _why(error: Exception) -> str:
+    """In words, for somebody who looks into the file."""
+    match error:
+        case json.JSONDecodeError():
+            return f"it is no JSON (line {error.lineno}, column {error.colno})"
+        case UnicodeDecodeError():
+            return "it is no text"
+        case KeyError():
+            return f"{error} is missing"
+        case ValueError():
+            return str(error)[:200]
+        case _:
+            return "it holds other things than it should"
+
+
 def _fields(value: FileBaseline | ServiceBaseline) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {
+        field.name: dict(part) if isinstance(part := getattr(value, field.name), Mapping) else part
+        for field in dataclasses.fields(value)
+    }
 
 
 def _dumped(data: Mapping[str, Any]) -> bytes:
@@ -171,7 +190,8 @@ def _file(data: Mapping[str, Any]) -> FileBaseline:
 
 def _service(data: Mapping[str, Any]) -> ServiceBaseline:
     service, active, enabled = (_text(data[name]) for name in ("service", "active", "enabled"))
-    return ServiceBaseline(service, active, enabled, unit_sha256=_text(data.get("unit_sha256", "")))
+    unit_sha256, user = (_text(data.get(name, "")) for name in ("unit_sha256", "user"))
+    return ServiceBaseline(service, active, enabled, unit_sha256, user, _each(data.get("files", {}), _text))
 
 
 def _outputs(data: Mapping[str, Any]) -> StepOutputs:

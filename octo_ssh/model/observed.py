@@ -115,6 +115,8 @@ class Tree:
     """Paths that could be listed but not read: unknown, never absent."""
     owners: Mapping[str, str] = field(default_factory=dict)
     """``uid:gid`` by path, the folder itself under ``.``; empty where not asked for."""
+    mode: int | None = None
+    """The folder's own; None where not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ class PackagePlace:
     """sha256 over a stat listing of the current release; equal means nobody touched it."""
     shared: frozenset[str] = frozenset()
     """Of the plan's shared paths, those that exist."""
+    closed: frozenset[str] = frozenset()
+    """Those of which whoever looked may not know whether they do."""
     disk: Disk | None = None
     trees: Mapping[str, Tree] = field(default_factory=dict)
     """Release folders that were hashed, by name: those whose state was in doubt."""
@@ -218,6 +222,8 @@ class ServiceSeen:
     such unit."""
     dropins: tuple[str, ...] = ()
     """Paths of drop-in files."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The unit's file and its drop-ins, by path: the sha256 of each, or in a word why it has none (``special``, …)."""
     main_pid: int = 0
     """0: no process."""
     start: str = ""
@@ -301,6 +307,10 @@ class ServiceBaseline:
     enabled: str = ""
     unit_sha256: str = ""
     """Of the unit's own file and its drop-ins, as systemd names them; empty: not recorded."""
+    user: str = ""
+    """As whom it is looked at: the user of ``become``; empty: the login."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What ``unit_sha256`` is of: ``ServiceSeen.files``; empty: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.observed import FileSeen, Owed, ServiceSeen
@@ -176,6 +176,11 @@ class ServiceWork:
     sudo_user: str | None
     digest: str = ""
     """What a success of ``restart: always`` is remembered by; empty where nothing is remembered."""
+    accepts: tuple[str, ...] = ()
+    """Unit files that no file step writes and that are not as they were left, each with what is the matter: a success
+    remembers them as they are."""
+    written: frozenset[str] = frozenset()
+    """Paths that file steps write, for files that only the step itself may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +249,10 @@ class PlannedStep:
     max_parallel: int = 50
 
 
+Memory = tuple[Literal["package", "file", "service"], str]
+"""A part of a target's baseline, and the id of the step that left it."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """What a run will do. Pure data: printed by ``plan``, executed by ``apply``."""
@@ -263,8 +272,8 @@ class RunPlan:
     """Targets that were reached and could not be looked at (sudo refused, a damaged baseline), or have no room for what
     they are to get: failed, with the reason."""
     skip_unreachable: bool = False
-    forgetting: frozenset[str] = frozenset()
-    """Targets that remember files, units or packages of steps that the plan has no more: they do until a success."""
+    forgetting: Mapping[str, frozenset[Memory]] = field(default_factory=dict)
+    """By target: what it remembers, until a success, of steps that the plan does not bring there any more."""
 
     @property
     def changing(self) -> tuple[str, ...]:

@@ -38,7 +38,10 @@ class Known:
             return NOT_AT_HAND
         if step.id not in self._texts:
             paths = self.deriver.paths(step, package.manifest)
-            self._texts[step.id] = {path: package.read(path) for path in paths}
+            try:
+                self._texts[step.id] = {path: package.read(path) for path in paths}
+            except (PackageError, OSError):  # the cache was damaged, or emptied by somebody else
+                return NOT_AT_HAND
         return self.deriver.package(step, target, package.manifest, self._texts[step.id])
 
 
@@ -47,14 +50,26 @@ class Shelf:
     """Every release that a check comes across, looked for once. Blocks: use it in one thread at a time."""
 
     request: LoadRequest
+    now: Loaded
+    """The plan as it is, which ``request`` led to."""
     cache: Path
-    _found: dict[str | None, Known | None] = field(default_factory=dict)
+    _found: dict[str, Known | None] = field(default_factory=dict, init=False)
+    _planned: Known | None = field(default=None, init=False)
+
+    @property
+    def planned(self) -> Known:
+        """The plan's own release."""
+        if self._planned is None:
+            self._planned = Known(self.now, self._packages(self.now))
+        return self._planned
 
     def release(self, release: str | None) -> Known | None:
-        """None where there is no such release of this plan here."""
+        """What a target says that it has, None: it does not say. None where there is no such release of this plan."""
+        if release in (None, self.now.plan.release):
+            return self.planned
         if release not in self._found:
             try:
-                loaded = look(replace(self.request, release=release) if release else self.request)
+                loaded = look(replace(self.request, release=release))
                 self._found[release] = Known(loaded, self._packages(loaded))
             except OctoError:  # the files name something that this release has not: nothing can be told then
                 self._found[release] = None
@@ -64,13 +79,12 @@ class Shelf:
         """Those that lie here under a place of this release's own. Of another release the same folder or archive would
         tell a lie: what lies there now is what the plan's release is made of.
         """
-        now = look(self.request)
         found: dict[str, Package] = {}
         for name, source in loaded.plan.packages.items():
             try:
                 place = _location(loaded, name)
                 if isinstance(source.origin, UrlOrigin) or (
-                    loaded.plan.release != now.plan.release and place == _location(now, name)
+                    loaded.plan.release != self.now.plan.release and place == _location(self.now, name)
                 ):
                     continue
                 found[name] = acquire(source, place, cache=self.cache)
@@ -102,8 +116,7 @@ def _derive(shelf: Shelf, observed: Mapping[str, Observed]) -> Knowledge:
     derived: dict[tuple[str, str], Derived | Underivable] = {}
     wanted: dict[tuple[str, str], Derived | Underivable] = {}
     for target, seen in observed.items():
-        for release, found in ((seen.baseline.release, derived), (None, wanted)):
-            known = shelf.release(release)
+        for known, found in ((shelf.release(seen.baseline.release), derived), (shelf.planned, wanted)):
             for step in known.loaded.plan.walk() if known is not None else ():
                 if isinstance(step.kind, PackageStep) and known is not None:
                     found[step.id, target] = known.package(step, target)

@@ -17,7 +17,6 @@ from octo_ssh.operations.looking import sudo_as
 from octo_ssh.operations.resources import environment
 from octo_ssh.planning.drift import Health
 from octo_ssh.planning.inputs import PlanInput, Scene
-from octo_ssh.planning.reach import reached
 from octo_ssh.planning.request import RunOptions, Selection
 from octo_ssh.planning.scripts import Folders, probe
 from octo_ssh.remote.probe import ProbeResult, ask_command, ask_http
@@ -26,30 +25,32 @@ from octo_ssh.transport.session import Observer
 SPARE_S = 15.0
 
 
-async def ask_health(
-    loaded: Loaded, selection: Selection, target: Target, session: Observer, seen: Observed
-) -> Mapping[str, Health]:
-    """By step id: what came of every check step that is meant for the target."""
-    reach = reached(loaded, (target.name,))
-    scene = Scene(
-        PlanInput(
-            loaded=loaded,
-            options=RunOptions(),
-            selection=selection,
-            observed={target.name: seen},
-            unreachable={},
-            manifests={},
-            configured={},
+class Ward:
+    """Asks on whichever target. Made once a check."""
+
+    def __init__(self, loaded: Loaded, selection: Selection) -> None:
+        self._observed: dict[str, Observed] = {}
+        self._scene = Scene(
+            PlanInput(
+                loaded=loaded,
+                options=RunOptions(),
+                selection=selection,
+                observed=self._observed,
+                unreachable={},
+                manifests={},
+                configured={},
+            )
         )
-    )
-    found: dict[str, Health] = {}
-    for step in loaded.plan.walk():
-        if not isinstance(step.kind, CheckStep) or step.on_controller or not reach[step.id]:
-            continue
-        if step.id in selection.skipped or scene.says_no(step, target.name) is not None:
-            continue
-        found[step.id] = await _ask(scene, step, step.kind, target, session, seen)
-    return found
+
+    async def ask(self, target: Target, session: Observer, seen: Observed) -> Mapping[str, Health]:
+        """By step id: what came of every check step that is meant for the target."""
+        self._observed[target.name] = seen
+        found: dict[str, Health] = {}
+        for step in self._scene.given.loaded.plan.walk():
+            is_here = not step.on_controller and target.name in self._scene.reach[step.id]
+            if isinstance(step.kind, CheckStep) and is_here and self._scene.says_no(step, target.name) is None:
+                found[step.id] = await _ask(self._scene, step, step.kind, target, session, seen)
+        return found
 
 
 async def _ask(scene: Scene, step: Step, kind: CheckStep, target: Target, session: Observer, seen: Observed) -> Health:

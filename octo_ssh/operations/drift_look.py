@@ -9,18 +9,16 @@ from dataclasses import dataclass, replace
 
 from octo_ssh.config.load import Loaded
 from octo_ssh.config.templates import TemplateProblem, render_word
-from octo_ssh.errors import FileErrors, RemoteError, SecretError
+from octo_ssh.errors import DeadlinePassed, FileErrors, RemoteError, SecretError, TargetError
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.observed import FileRequest, FileSeen, Observed, PackagePlace, ServiceSeen
 from octo_ssh.model.plan import FileStep, ServiceStep
 from octo_ssh.model.work import LateText
 from octo_ssh.operations.looking import sudo_as
 from octo_ssh.operations.manifests import ManifestCache
-from octo_ssh.operations.resources import HASH_TIMEOUT_S, ask_unless
-from octo_ssh.planning.looks import Looking
-from octo_ssh.planning.places import Place, absolute, becoming, sudo_user
-from octo_ssh.planning.reach import reached
-from octo_ssh.planning.request import Selection
+from octo_ssh.operations.resources import HASH_TIMEOUT_S, ask_unless, environment
+from octo_ssh.planning.looks import Looking, UnlessLook
+from octo_ssh.planning.places import Place, absolute
 from octo_ssh.remote.drift import DriftAsk, DriftSeen, PlaceAsk, drift, drift_as
 from octo_ssh.transport.session import Observer
 
@@ -33,7 +31,7 @@ class Lookout:
     """What a check knows before it looks."""
 
     loaded: Loaded
-    selection: Selection
+    looking: Looking
     places: Mapping[str, tuple[Place, ...]]
     manifests: ManifestCache
     expected: Mapping[tuple[str, str], str]
@@ -58,6 +56,14 @@ class Lookout:
         observed = _together(observed, await self._as_others(target, session, observed, second, login_too=True))
         return await self._with_unless(target, session, self._with_manifests(observed))
 
+    async def is_as_it_was(self, target: Target, session: Observer, seen: Observed) -> bool:
+        """Nobody is at work, and nobody has been since. Raises TargetErrors."""
+        program = drift(target.root, self.loaded.plan.project, self.loaded.environment, DriftAsk())
+        now = (await session.observe(program, timeout_s=HASH_TIMEOUT_S)).observed
+        assert now is not None
+        is_busy = now.lease is not None and now.lease.is_live
+        return not is_busy and (now.journal, now.baseline) == (seen.journal, seen.baseline)
+
     def _first(self, target: Target) -> Users:
         """What the plan says is there: most often that is what the target remembers, and one look is enough."""
         places: dict[str | None, list[PlaceAsk]] = defaultdict(list)
@@ -69,12 +75,8 @@ class Lookout:
             entries = 0 if held is None else len(held.entries)
             ask = PlaceAsk(place.step_id, place.to, place.shared, known_manifest=known, entries=entries)
             places[place.sudo_user].append(ask)
-        become = becoming(self.loaded.plan)
-        reach = reached(self.loaded, (target.name,))
-        for step in self.loaded.plan.walk():
-            if step.on_controller or not reach[step.id] or step.id in self.selection.skipped:
-                continue
-            user = sudo_user(become[step.id], target)
+        for step in self.looking.steps(target.name):
+            user = self.looking.user(step, target.name)
             try:
                 names = self.loaded.scopes.names(target=target.name, step=step)
                 match step.kind:
@@ -103,13 +105,12 @@ class Lookout:
                 places=tuple(replace(place, to=absolute(place.to, seen.facts.home)) for place in ask.places),
                 files=tuple(replace(file, path=absolute(file.path, seen.facts.home)) for file in ask.files),
             )
-            program = drift_as(seen.facts.root, self.loaded.plan.project, self.loaded.environment, there)
             try:
+                program = drift_as(seen.facts.root, self.loaded.plan.project, self.loaded.environment, there)
                 sudo = await sudo_as(user, self.loaded, target, seen)
                 return await session.observe(program, sudo=sudo, timeout_s=HASH_TIMEOUT_S)
-            except (SecretError, RemoteError) as error:
-                why = error.beside(target.name) if isinstance(error, RemoteError) else error.message
-                return _Closed(dict.fromkeys(_steps(ask), why))
+            except (SecretError, RemoteError, DeadlinePassed) as error:
+                return _Closed(dict.fromkeys(_steps(ask), _why(error, target)))
 
         wanted = [(user, ask) for user, ask in users.items() if user is not None or login_too]
         return list(await asyncio.gather(*(one(user, ask) for user, ask in wanted)))
@@ -131,12 +132,24 @@ class Lookout:
         return replace(seen, packages={step: held(place) for step, place in seen.packages.items()})
 
     async def _with_unless(self, target: Target, session: Observer, seen: Observed) -> Observed:
-        """What ``unless`` says; a command whose secrets cannot be had is not asked, and so unknown."""
-        try:
-            looks = Looking(self.loaded, self.selection).unless(target.name, seen)
-            return replace(seen, unless=await ask_unless(self.loaded, looks, target, session, seen))
-        except (FileErrors, SecretError, RemoteError):
-            return seen
+        """What ``unless`` says; a command that cannot be asked is closed, with the reason, and so is unknown."""
+        asked, why = self.looking.unless_where_possible(target.name, seen)
+        closed, statuses = {**seen.closed, **why}, dict(seen.unless)
+        by_user: dict[str | None, list[UnlessLook]] = defaultdict(list)
+        for look in asked:
+            try:
+                await asyncio.to_thread(environment, look.env, self.loaded.secrets)
+                by_user[look.sudo_user].append(look)
+            except FileErrors as errors:
+                closed[look.step_id] = errors.problems[0].message
+            except SecretError as error:
+                closed[look.step_id] = error.message
+        for looks in by_user.values():
+            try:
+                statuses |= await ask_unless(self.loaded, tuple(looks), target, session, seen)
+            except (SecretError, RemoteError, DeadlinePassed) as error:
+                closed |= dict.fromkeys((look.step_id for look in looks), _why(error, target))
+        return replace(seen, unless=statuses, closed=closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +157,10 @@ class _Closed:
     """What a user could not be asked for: why, by step id."""
 
     steps: Mapping[str, str]
+
+
+def _why(error: SecretError | TargetError, target: Target) -> str:
+    return error.beside(target.name) if isinstance(error, TargetError) else error.message
 
 
 def _steps(ask: DriftAsk) -> Iterable[str]:
@@ -172,7 +189,7 @@ def _left(seen: Observed, asked: Users, *, quick: bool) -> Users:
     units = {step: unit for ask in asked.values() for step, unit in ask.services.items()}
     places: dict[str | None, list[PlaceAsk]] = defaultdict(list)
     files: dict[str | None, list[FileRequest]] = defaultdict(list)
-    services: dict[str, str] = {}
+    services: dict[str | None, dict[str, str]] = defaultdict(dict)
     baseline = seen.baseline
     for step, package in baseline.packages.items():
         if step in seen.closed:
@@ -184,10 +201,9 @@ def _left(seen: Observed, asked: Users, *, quick: bool) -> Users:
         if step not in seen.closed and (step not in seen.files or seen.files[step].path != file.path):
             files[file.user or None].append(FileRequest(step, file.path))
     for step, service in baseline.services.items():
-        if units.get(step) != service.service:
-            services[step] = service.service
-    users: list[str | None] = [*places, *files, *([None] if services else [])]
+        if step not in seen.closed and units.get(step) != service.service:
+            services[service.user or None][step] = service.service
     return {
-        user: DriftAsk(tuple(places[user]), tuple(files[user]), services if user is None else {}, quick=quick)
-        for user in dict.fromkeys(users)
+        user: DriftAsk(tuple(places[user]), tuple(files[user]), services[user], quick=quick)
+        for user in dict.fromkeys((*places, *files, *services))
     }

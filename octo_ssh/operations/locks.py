@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -67,17 +67,23 @@ def nobody_joins(target: str, job: JobSeen) -> bool:
 
 
 async def lock_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], queue: LockQueue, joins: Joins = nobody_joins
+    holds: Mapping[str, Hold],
+    due: Mapping[str, tuple[str, ...]],
+    queue: LockQueue,
+    known: Collection[str] | None = None,
+    joins: Joins = nobody_joins,
 ) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
     """Lock them all and journal what was decided: (what failed by target, targets that must be observed again).
 
+    ``known``: the steps that there are; what others owe is forgotten. None: a runbook, which cannot tell for the plans
+    whose steps those are.
     When any target must be observed again, or is held by somebody, none stays locked. A lease that was seen already
     is waited for before any other is taken. Raises Refused when some may not be taken at the queue's deadline.
     """
     sights = {name: queue.sight(name, hold.observed.lease, hold.observed.jobs) for name, hold in holds.items()}
     while True:
         sights |= await _wait(holds, sights, queue, joins)
-        failed, held, moved = await _try_all(holds, due, sights)
+        failed, held, moved = await _try_all(holds, due, sights, known)
         if not held and not moved:
             return failed, ()
         await asyncio.gather(*(hold.give_back() for hold in holds.values()))
@@ -119,15 +125,18 @@ async def release_all(
 
 
 async def _try_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], sights: Mapping[str, LeaseSight]
+    holds: Mapping[str, Hold],
+    due: Mapping[str, tuple[str, ...]],
+    sights: Mapping[str, LeaseSight],
+    known: Collection[str] | None,
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
     since = datetime.now(UTC).isoformat(timespec="seconds")
 
     async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
         so_already = [step for step, status in hold.observed.unless.items() if status == 0]
-        left = baseline.holding(baseline.of_steps(hold.baseline, hold.context.outputs.names), so_already)
-        after = baseline.decided(left, hold.context.identity.release, steps)
+        left = hold.baseline if known is None else baseline.of_steps(hold.baseline, known)
+        after = baseline.decided(baseline.holding(left, so_already), hold.context.identity.release, steps)
         over = sights[name].lease
         try:
             line = {"what": "decided", "due": list(steps)}

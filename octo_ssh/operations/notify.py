@@ -1,4 +1,6 @@
-"""``--notify``: telling people of drift, through apprise. What is new or gone; on demand all that is not in sync."""
+"""``--notify``: telling people of drift, through apprise. What is new, gone or accepted; on demand all that is not
+in sync.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING
 from octo_ssh.errors import UsageError
 from octo_ssh.model.drift import DriftReport, Finding, State
 from octo_ssh.output.drift_counts import last_line
-from octo_ssh.output.drift_history import findings_of, news
+from octo_ssh.output.drift_history import findings_of
 from octo_ssh.output.drift_sentences import sentence
+from octo_ssh.output.drift_told import News
 from octo_ssh.output.drift_words import about, folded, verdict, whose
 from octo_ssh.output.text import clean_line
 from octo_ssh.output.words import amount, cut
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from apprise import Apprise
 
 _LINES = 10
-"""Of what is new, and of what is gone."""
+"""Of what is new, of what is gone, …"""
 _WIDTH = 200
 _LEAST_SECRET = 4
 """Shorter parts of an address hide nothing."""
@@ -44,36 +47,42 @@ def addresses(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def notify(urls: Sequence[str], report: DriftReport, *, always: bool, report_file: str = "") -> list[str]:
-    """Tell ``urls`` of what is new or gone; with ``always`` also whenever something is not in sync.
+def notify(urls: Sequence[str], report: DriftReport, news: News, *, always: bool, report_file: str = "") -> list[str]:
+    """Tell ``urls`` the news; with ``always`` also whenever something is not in sync, and then what is still there.
 
-    Takes addresses that ``addresses`` gave, and a report that went through the history. Gives back what could not be
+    Takes addresses that ``addresses`` gave. Gives back what could not be
     delivered, in sentences. Blocks while it sends, some seconds at most for each address.
     """
-    new, gone = news(report)
     is_amiss = any(target.state in (State.DRIFTED, State.UNKNOWN) for target in report.targets)
-    if not (new or gone or (always and is_amiss)):
+    if not (news or (always and is_amiss)):
         return []
-    title, body = title_of(report), body_of(report, report_file)
+    title, body = title_of(report, news), body_of(report, news, report_file, names_all=always)
     with _apprise() as (make, reasons):
         return [problem for url in urls if (problem := _send(make(), url, title, body, reasons))]
 
 
-def title_of(report: DriftReport) -> str:
+def title_of(report: DriftReport, news: News) -> str:
     """``shop in production: 2 new, 1 gone``."""
-    new, gone = news(report)
-    said = [f"{len(rows):,} {word}" for rows, word in ((new, "new"), (gone, "gone")) if rows]
+    counted = ((news.new, "new"), (news.gone, "gone"), (news.accepted, "accepted"))
+    said = [f"{len(rows):,} {word}" for rows, word in counted if rows]
     return f"Drift: {about(report.project, report.environment)}: {', '.join(said) or verdict(report)}"
 
 
-def body_of(report: DriftReport, report_file: str = "") -> str:
-    """Short plain text: how it stands, what is new, what is gone, where to read on."""
-    new, gone = news(report)
+def body_of(report: DriftReport, news: News, report_file: str = "", *, names_all: bool = False) -> str:
+    """Short plain text: how it stands, what is new, what is gone, what is still there (its number, or its names), where
+    to read on.
+    """
     lines = [f"{verdict(report)}.", last_line(report)]
-    lines += _section("New:", new)
-    lines += _section("Gone:", gone)
-    if still := sum(len(list(findings_of(target))) for target in report.targets) - len(new):
-        lines += ["", f"Still there: {amount(still, 'finding')}."]
+    lines += _section("New:", news.new)
+    lines += _section("Gone:", news.gone)
+    lines += _section("Accepted by apply, and there still:", news.accepted)
+    told = {(target, finding.key) for target, finding in news.new}
+    found = [(target.target, finding) for target in report.targets for finding in findings_of(target)]
+    still = [(target, finding) for target, finding in found if (target, finding.key) not in told]
+    if names_all:
+        lines += _section("Still there:", still)
+    elif still:
+        lines += ["", f"Still there: {amount(len(still), 'finding')}."]
     if unseen := [target for target in report.targets if target.unreachable]:
         lines += ["", "Not looked at:"]
         rows = [f"{clean_line(target.target)}: {clean_line(target.unreachable)}" for target in unseen]
@@ -123,8 +132,9 @@ def _send(sender: Apprise, url: str, title: str, body: str, reasons: _Reasons) -
         return f"no notification to {_scheme(url)}: apprise does not know it"
     if sender.notify(body=body, title=title, body_format=NotifyFormat.TEXT):
         return ""
-    why = next((said for said in reversed(reasons.said) if not _tells_a_part(said, url)), "")
-    return f"no notification to {_shown(sender)}" + (f": {why}" if why else "")
+    shown = _shown(sender)
+    why = next((said for said in reversed(reasons.said) if not _tells_a_part(said, url, shown)), "")
+    return f"no notification to {shown}" + (f": {why}" if why else "")
 
 
 def _shown(sender: Apprise) -> str:
@@ -135,14 +145,19 @@ def _shown(sender: Apprise) -> str:
     return clean_line(f"{scheme}://{host}")
 
 
-def _tells_a_part(said: str, url: str) -> bool:
-    """Whether a reason quotes of an address what may be a password or a token: all but its host."""
+def _tells_a_part(said: str, url: str, shown: str) -> bool:
+    """Whether a reason quotes of an address what may be a password or a token: all but what is shown of it anyway, for
+    with many services the host is a token, too.
+    """
     from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(url)
-    user, _, _ = parts.netloc.rpartition("@")
-    pieces = [*user.split(":"), *parts.path.split("/"), parts.query]
-    return any(len(piece) >= _LEAST_SECRET and (piece in said or unquote(piece) in said) for piece in pieces)
+    user, _, host = parts.netloc.rpartition("@")
+    values = [value for pair in parts.query.split("&") for value in pair.partition("=")[::2]]
+    pieces = [*user.split(":"), *host.split(":"), *parts.path.split("/"), *values]
+    secret = [piece for piece in pieces if len(piece) >= _LEAST_SECRET and piece.lower() not in shown.lower()]
+    told = said.lower()
+    return any(piece.lower() in told or unquote(piece).lower() in told for piece in secret)
 
 
 class _Reasons(logging.Handler):

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from octo_ssh.config.load import Loaded
-from octo_ssh.config.templates import Reveal, render_late
+from octo_ssh.config.templates import Reveal, TemplateProblem, render_value
+from octo_ssh.errors import FileErrors
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.observed import FileRequest, FileSeen, Observed, ServiceSeen
-from octo_ssh.model.values import Secret, SecretRef
-from octo_ssh.model.work import LateText, ScriptValue
+from octo_ssh.model.values import Secret
+from octo_ssh.model.work import ScriptValue
 from octo_ssh.operations.looking import TIMEOUT_S, sudo_as
 from octo_ssh.planning.looks import Looking, Looks, UnlessLook
 from octo_ssh.planning.places import absolute
@@ -76,13 +77,11 @@ async def ask_unless(
 
 
 def environment(env: Mapping[str, ScriptValue], reveal: Reveal) -> dict[str, str | Secret]:
-    def value(given: ScriptValue) -> str | Secret:
-        match given:
-            case SecretRef():
-                return reveal(given)
-            case LateText():
-                return render_late(given, reveal, {})
-            case str():
-                return given
+    """What is exported to a command that only looks: there is no run, so no step has said anything yet.
 
-    return {name: value(given) for name, given in env.items()}
+    Secrets are read, which may run programs: call it in a thread. Raises FileErrors, SecretError.
+    """
+    try:
+        return {name: render_value(value, reveal, {}) for name, value in env.items()}
+    except TemplateProblem as error:  # it fails on what only a secret's value tells
+        raise FileErrors([error.problem]) from None

@@ -19,7 +19,7 @@ from octo_ssh.model.words import nearest, quoted_list
 from octo_ssh.operations.fleet import Fleet, MakeConnector
 from octo_ssh.operations.requests import FleetRequest
 from octo_ssh.operations.together import together
-from octo_ssh.transport.session import Session
+from octo_ssh.transport.session import Connector, Session
 
 R = TypeVar("R")
 AT_ONCE = 100
@@ -88,6 +88,22 @@ async def visit(
 
         answers = await together(map(one, roster.targets))
     return dict(zip(roster.names, answers, strict=True))
+
+
+def kept_open(connector: Connector) -> MakeConnector:
+    """For several visits with one connector, which whoever made it closes."""
+    return lambda *_: _KeptOpen(connector)
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptOpen:
+    connector: Connector
+
+    async def connect(self, target: Target) -> Session:
+        return await self.connector.connect(target)
+
+    async def close(self) -> None:
+        """Not now."""
 
 
 def outcome_of(error: TargetError, *, acted: bool = False) -> Outcome:

@@ -260,7 +260,7 @@ class Run:
                 if name in prepared.observed
             }
             due = _due(plan)
-            failed, moved = await lock_all(self.holds, due, queue, partial(_joins, due))
+            failed, moved = await lock_all(self.holds, due, queue, _known(prepared), partial(_joins, due))
             if not moved:
                 failed = {**failed, **await fence_all(self.holds, plan)}
                 for name, error in failed.items():
@@ -322,8 +322,15 @@ class Run:
             return None
         if target_outcome(schedule, hold.name) not in (Outcome.CHANGED, Outcome.UNCHANGED):
             return None
-        places = {place.to for place in hold.observed.packages.values()}
-        return forgetting(hold.baseline, hold.context.outputs.names, places)
+        if any(target == hold.name for _, target in hold.context.went_back):  # also where that is ignored
+            return None
+        return forgetting(hold.baseline, schedule.plan.forgetting[hold.name])
+
+
+def _known(prepared: Prepared) -> frozenset[str] | None:
+    """The steps that there are; None: a runbook, which cannot tell for other plans."""
+    plan = prepared.loaded.plan
+    return frozenset(step.id for step in plan.walk()) if plan.packages else None
 
 
 def _here(plan: RunPlan) -> Iterator[Work]:

@@ -17,13 +17,15 @@ class Counts:
     findings: int
     """On all targets, less those that are expected."""
     unknown: int
-    """Looked at, but not all of it; or busy."""
+    """Reached, but not all of it could be looked at, or nothing."""
     unreachable: int
     pending: int
     expected: int
     in_sync: int
     gone: int
     """Findings of the check before."""
+    accepted: int
+    """The same, of those that are there still."""
 
 
 def counts(report: DriftReport) -> Counts:
@@ -39,6 +41,7 @@ def counts(report: DriftReport) -> Counts:
         expected=sum(any(step.expected for step in target.steps) for target, _ in seen),
         in_sync=sum(target.state is State.IN_SYNC for target, _ in seen),
         gone=len(report.gone),
+        accepted=len(report.accepted),
     )
 
 
@@ -46,7 +49,7 @@ def last_line(report: DriftReport) -> str:
     """``drift: 3 targets, 7 findings; unknown 1; unreachable 2; pending 4; in sync 12 (of 20), 1.9 s``."""
     found = counts(report)
     drift = f"{amount(found.drifted, 'target')}, {amount(found.findings, 'finding')}" if found.drifted else "none"
-    told = ("unknown", "unreachable", "pending", "expected", "gone")
+    told = ("unknown", "unreachable", "pending", "expected", "gone", "accepted")
     parts = [f"{word} {number:,}" for word in told if (number := getattr(found, word))]
     in_sync = f"in sync {found.in_sync:,} (of {found.targets:,}), {duration(report.seconds)}"
     return "; ".join((f"drift: {drift}", *parts, in_sync))
@@ -54,7 +57,7 @@ def last_line(report: DriftReport) -> str:
 
 def is_unreachable(target: TargetDrift) -> bool:
     """It was not reached. One whose host key changed was refused, and that is a finding."""
-    return bool(target.unreachable) and not target.busy and not target.findings
+    return bool(target.unreachable) and not (target.busy or target.broken or target.findings)
 
 
 def is_pending(step: StepDrift) -> bool:

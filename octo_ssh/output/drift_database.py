@@ -35,7 +35,16 @@ _FIRST = (
         project TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (project, environment, target)) WITHOUT ROWID""",
 )
-_VERSIONS = (_FIRST,)
+_NOTIFIED = (
+    # what a later check knows a unit's files again by
+    "ALTER TABLE findings ADD COLUMN seen TEXT NOT NULL DEFAULT ''",
+    # whether a notification was delivered that it is there, and one that it is gone
+    "ALTER TABLE findings ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE findings ADD COLUMN gone_told INTEGER NOT NULL DEFAULT 0",
+    # how it ended: gone, accepted, expected
+    "ALTER TABLE findings ADD COLUMN ended TEXT NOT NULL DEFAULT ''",
+)
+_VERSIONS = (_FIRST, _NOTIFIED)
 """What to do to come to version 1, 2, … from the one before."""
 
 
@@ -71,7 +80,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         else:
             made = sqlite3.connect(":memory:", isolation_level=None)
         with contextlib.closing(made) as database:
-            _bring_up_to_date(database, path)
+            if _version(database) != len(_VERSIONS):  # under the lock, for another one may be at it just now
+                database.execute("BEGIN IMMEDIATE")
+                _bring_up_to_date(database, path)
+                database.execute("COMMIT")
             yield database
 
 
@@ -98,7 +110,7 @@ def _make(path: Path) -> None:
 
 
 def _bring_up_to_date(database: sqlite3.Connection, path: Path) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
+    version = _version(database)
     if version > len(_VERSIONS):
         raise StateError(
             f"the history of drift cannot be read: {path} is of a newer octo-ssh",
@@ -108,6 +120,11 @@ def _bring_up_to_date(database: sqlite3.Connection, path: Path) -> None:
         for statement in statements:
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {number}")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 @contextlib.contextmanager

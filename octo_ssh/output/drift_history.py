@@ -8,9 +8,10 @@ after the other, and one that began earlier takes nothing back of what a later o
 from __future__ import annotations
 
 import contextlib
+import enum
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,10 +81,21 @@ class _Known:
     first_seen: str
     was: str
     now: str
+    seen: str
+
+
+class Ended(enum.Enum):
+    """How a finding that is not there any more ended."""
+
+    GONE = "gone"
+    ACCEPTED = "accepted"
+    """It is there still, and an apply has remembered it so."""
+    EXPECTED = "expected"
+    """``drift.ignore`` covers it."""
 
 
 def with_history(report: DriftReport, path: Path) -> DriftReport:
-    """The report with ``ages``, ``before`` and ``gone``; the check is written down in the database at ``path``.
+    """The report with ``ages``, ``before``, ``gone`` and ``accepted``; the check is written down at ``path``.
 
     A target that was not looked at, or a step of it, keeps its findings: they are neither gone nor still there.
     Raises StateError: then nothing was written, and the report is as good as it was.
@@ -93,20 +105,24 @@ def with_history(report: DriftReport, path: Path) -> DriftReport:
         known = _open_findings(database, whose)
         before = dict(database.execute("SELECT target, at FROM looks WHERE project = ? AND environment = ?", whose))
         ages: dict[tuple[str, Key], str] = {}
-        gone: list[tuple[str, Finding]] = []
+        ended: list[tuple[str, Finding, Ended]] = []
         for target in report.targets:
             looked = before.get(stored(target.target), "")
             is_late = bool(looked) and _moment(looked) > _moment(report.at)
             mine = known.get(stored(target.target), {})
             ages |= _keep(database, whose, report.at, target, mine)
-            gone += [] if is_late else _close(database, report.at, target, mine)
+            ended += [] if is_late else _close(database, report.at, target, mine)
             if _was_looked_at(target) and not is_late:
                 row = (*whose, stored(target.target), report.at)
                 database.execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", row)
         _add_check(database, whose, report)
         _forget(database, report.at)
     looks = {target.target: before[name] for target in report.targets if (name := stored(target.target)) in before}
-    return replace(report, ages=ages, before=looks, gone=tuple(gone))
+    gone, accepted = (
+        tuple((target, finding) for target, finding, how in ended if how is wanted)
+        for wanted in (Ended.GONE, Ended.ACCEPTED)
+    )
+    return replace(report, ages=ages, before=looks, gone=gone, accepted=accepted)
 
 
 def news(report: DriftReport) -> tuple[tuple[tuple[str, Finding], ...], tuple[tuple[str, Finding], ...]]:
@@ -200,7 +216,10 @@ def _moment(text: str) -> datetime:
 
 
 def _elapsed(span: timedelta) -> str:
-    minutes = max(1, round(span.total_seconds() / 60))
+    seconds = max(1, round(span.total_seconds()))
+    if seconds < 60:
+        return amount(seconds, "second")
+    minutes = round(seconds / 60)
     if minutes < 120:
         return amount(minutes, "minute")
     hours = round(minutes / 60)
@@ -211,12 +230,12 @@ def _open_findings(database: sqlite3.Connection, whose: tuple[str, str]) -> Mapp
     """By target and key, all as they are stored."""
     found: dict[str, dict[Key, _Known]] = {}
     rows = database.execute(
-        """SELECT id, target, step, kind, subject, first_seen, was, now FROM findings
+        """SELECT id, target, step, kind, subject, first_seen, was, now, seen FROM findings
            WHERE project = ? AND environment = ? AND gone_at IS NULL""",
         whose,
     )
-    for row, target, step, kind, subject, first_seen, was, now in rows:
-        found.setdefault(target, {})[step, kind, subject] = _Known(row, first_seen, was, now)
+    for row, target, step, kind, subject, *known in rows:
+        found.setdefault(target, {})[step, kind, subject] = _Known(row, *known)
     return found
 
 
@@ -238,26 +257,42 @@ def _keep(
         key, said = _stored_key(finding), (stored(finding.was), stored(finding.now))
         if (row := known.get(key)) is None:
             values = (*whose, stored(target.target), *key, *said, at, at)
-            database.execute(f"INSERT INTO findings ({_FINDING}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            # nobody need be told that it was gone: it is there again, and that is told
+            again = """UPDATE findings SET gone_told = 1 WHERE gone_at IS NOT NULL
+                       AND (project, environment, target, step, kind, subject) = (?, ?, ?, ?, ?, ?)"""
+            database.execute(again, values[:6])
+            insert = f"INSERT INTO findings ({_FINDING}, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            database.execute(insert, (*values, finding.seen))
         else:
-            update = "UPDATE findings SET was = ?, now = ?, last_seen = max(last_seen, ?) WHERE id = ?"
-            database.execute(update, (*said, at, row.row))
+            update = "UPDATE findings SET was = ?, now = ?, seen = ?, last_seen = max(last_seen, ?) WHERE id = ?"
+            database.execute(update, (*said, finding.seen, at, row.row))
         ages[target.target, finding.key] = at if row is None else row.first_seen
     return ages
 
 
 def _close(
     database: sqlite3.Connection, at: str, target: TargetDrift, known: Mapping[Key, _Known]
-) -> Iterable[tuple[str, Finding]]:
-    """Close what was looked for and not found. What is expected by now is closed too, but it is not gone."""
+) -> Iterator[tuple[str, Finding, Ended]]:
+    """Close what was looked for and not found; what became of it."""
     found = {_stored_key(finding) for finding in findings_of(target)}
-    expected = {_stored_key(finding) for step in target.steps for finding, _ in step.expected}
     for key, row in known.items():
         if key in found or not _was_looked_for(target, key):
             continue
-        database.execute("UPDATE findings SET gone_at = ? WHERE id = ?", (at, row.row))
-        if key not in expected and (kind := _kind(key[1])) is not None:
-            yield target.target, Finding(key[0], kind, key[2], row.was, row.now)
+        how = _how(target, key, row)
+        update = "UPDATE findings SET gone_at = ?, ended = ?, gone_told = ? WHERE id = ?"
+        database.execute(update, (at, how.value, how is Ended.EXPECTED, row.row))
+        if (kind := kind_of(key[1])) is not None:
+            yield target.target, Finding(key[0], kind, key[2], row.was, row.now), how
+
+
+def _how(target: TargetDrift, key: Key, row: _Known) -> Ended:
+    """How a finding that is not there any more has ended."""
+    mine = [step for step in target.steps if stored(step.step) == key[0]]
+    if any(_stored_key(finding) == key for step in mine for finding, _ in step.expected):
+        return Ended.EXPECTED
+    if key[1] == FindingKind.UNIT.value and any(row.seen and step.unit_sha256 == row.seen for step in mine):
+        return Ended.ACCEPTED
+    return Ended.GONE
 
 
 def _was_looked_at(target: TargetDrift) -> bool:
@@ -276,7 +311,7 @@ def _was_looked_for(target: TargetDrift, key: Key) -> bool:
     return step.state is not State.UNKNOWN and not step.partly_unknown
 
 
-def _kind(value: str) -> FindingKind | None:
+def kind_of(value: str) -> FindingKind | None:
     """None for one that this version does not know."""
     return next((kind for kind in FindingKind if kind.value == value), None)
 

@@ -126,6 +126,7 @@ class TargetDetail:
     name: str
     mark: Mark
     unreachable: str
+    hint: str
     count: str
     steps: tuple[StepDetail, ...]
 
@@ -159,6 +160,7 @@ class Page:
     groups: tuple[Group, ...]
     groups_left_off: int
     gone: tuple[Group, ...]
+    accepted: tuple[Group, ...]
     columns: tuple[str, ...]
     has_filler: bool
     """The map gets one more column, for there are too few for what stands in place of steps."""
@@ -197,9 +199,8 @@ class _Maker:
             tiles=_tiles(report),
             groups=groups,
             groups_left_off=left_off,
-            gone=tuple(
-                self._group(f"gone-{number}", row) for number, row in enumerate(folded(report.gone[:MAX_GROUPS]))
-            ),
+            gone=self._ended("gone", report.gone),
+            accepted=self._ended("accepted", report.accepted),
             columns=tuple(self.names.values()),
             has_filler=len(self.names) < _FEW_STEPS and any(not target.steps for target in report.targets),
             rows=tuple(self._row(number, target) for number, target in enumerate(ordered)),
@@ -222,6 +223,9 @@ class _Maker:
             self.anchors[row.finding] = (f"f-{number}" if number < MAX_GROUPS else "", len(row.targets))
         shown = tuple(self._group(f"f-{number}", row) for number, row in enumerate(rows[:MAX_GROUPS]))
         return shown, len(rows) - len(shown)
+
+    def _ended(self, what: str, pairs: Sequence[tuple[str, Finding]]) -> tuple[Group, ...]:
+        return tuple(self._group(f"{what}-{number}", row) for number, row in enumerate(folded(pairs[:MAX_GROUPS])))
 
     def _name(self, step: str) -> str:
         return self.names.get(step, step)
@@ -319,6 +323,7 @@ class _Maker:
             name=target.target,
             mark=Mark.of(target.state),
             unreachable=target.unreachable,
+            hint=target.hint,
             count=amount(count, "finding") if count else "",
             steps=tuple(self._step(target.target, step) for step in steps),
         )

@@ -52,17 +52,17 @@ def _said(finding: Finding, what: str, was: str, now: str) -> str:
         case FindingKind.MASKED:
             return f"{what} is masked"
         case FindingKind.UNIT:
-            return f"{what} unit files changed{reason if now != 'changed' else ''}"
+            return f"{what} unit files changed{f' (now {now})' if now not in ('', 'changed') else ''}"
         case FindingKind.OLD_RELEASE:
             return f"{what} still runs {now}, not {was}" if was and now else f"{what} still runs an old release{after}"
         case FindingKind.UNLESS:
-            return f"{what} is not so any more{reason}"
+            return f"{what} is undone{reason}"
         case FindingKind.OWED:
             return f"{what} was never seen to be done{reason}"
         case FindingKind.CHECK:
             return f"{what} does not pass{reason}"
         case FindingKind.HOST_KEY:
-            return f"host key: {clean_line(finding.now)}" if now else "host key changed"
+            return clean_line(finding.now) if now else "host key changed"
         case _:
             assert_never(finding.kind)
 

@@ -24,6 +24,8 @@ FINDINGS = 40
 """More of them below a step are counted, not shown."""
 DIFF_LINES = 20
 """More of a diff are cut."""
+HINTS = 5
+"""More things to do about one trouble are counted, not shown."""
 _INDENT = " " * 15
 _LABEL = "  {:<11}  "
 
@@ -31,7 +33,7 @@ _LABEL = "  {:<11}  "
 def drift_view(report: DriftReport, *, verbose: bool = False) -> tuple[Line, ...]:
     """What ``drift`` prints; ``verbose`` adds what is in sync, all findings, and every diff to its end."""
     page = _Page(report, verbose)
-    return (*_head(page), *_steps(page), *_pending(page), *_gone(page), *_entries(report), *_foot(report))
+    return (*_head(page), *_steps(page), *_pending(page), *_ended(page), *_entries(report), *_foot(report))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,19 @@ def _head(page: _Page) -> Iterator[Line]:
         }
         for reason, names in _grouped(reasons):
             yield Line(f"{_LABEL.format(label)}{named(names)}  {reason}", tone)
+            yield from _hints(page, names)
     yield from _findings(page, [(target.target, finding) for target in report.targets for finding in target.findings])
+    yield from _hints(page, [target.target for target in report.targets if target.findings])
+
+
+def _hints(page: _Page, names: Sequence[str]) -> Iterator[Line]:
+    """What to do about these targets, each thing once."""
+    hints = dict.fromkeys(target.hint for target in page.report.targets if target.target in names)
+    told = list(filter(None, map(clean_line, hints)))
+    for hint in told if page.verbose else told[:HINTS]:
+        yield Line(f"{_INDENT}{hint}", Tone.FAINT)
+    if len(told) > HINTS and not page.verbose:
+        yield Line(f"{_INDENT}… and so for {len(told) - HINTS:,} more: -v shows them", Tone.FAINT)
 
 
 def _time(at: str) -> str:
@@ -207,14 +221,19 @@ def _pending(page: _Page) -> Iterator[Line]:
         yield Line(f"{_LABEL.format('pending')}{named(names)}  {name}{why}", Tone.CHANGE)
 
 
-def _gone(page: _Page) -> Iterator[Line]:
-    rows = _by_first([(sentence(finding), target) for target, finding in page.report.gone])
-    if rows:
-        yield Line("")
-        yield Line("Gone since the check before", Tone.TITLE)
-    for words, names in rows:
-        yield Line(f"{_LABEL.format('gone')}{page.whose(names)}: {words}", Tone.GOOD)
-        yield from page.names(names)
+def _ended(page: _Page) -> Iterator[Line]:
+    """What the check before found and this one did not: gone, or there still and remembered so."""
+    for title, label, tone, pairs in (
+        ("Gone since the check before", "gone", Tone.GOOD, page.report.gone),
+        ("There still, and accepted by apply since the check before", "accepted", Tone.CHANGE, page.report.accepted),
+    ):
+        rows = _by_first([(sentence(finding), target) for target, finding in pairs])
+        if rows:
+            yield Line("")
+            yield Line(title, Tone.TITLE)
+        for words, names in rows:
+            yield Line(f"{_LABEL.format(label)}{page.whose(names)}: {words}", tone)
+            yield from page.names(names)
 
 
 def _entries(report: DriftReport) -> Iterator[Line]:

@@ -290,6 +290,7 @@ def _service(work: ServiceWork) -> Document:
             "seen": work.seen,
             "as": work.sudo_user,
             "owes": work.owes,
+            "accepts": work.accepts,
         }
     )
     return document

@@ -39,15 +39,16 @@ def _is_same(scene: Scene, one: Step, other: Step, target: str) -> bool:
     """Both are for one file; or for one unit, in different states."""
     match one.kind, other.kind:
         case FileStep(), FileStep():
-            place = _place(scene, one, target)
-            return place is not None and place == _place(scene, other, target)
+            place = file_place(scene, one, target)
+            return place is not None and place == file_place(scene, other, target)
         case ServiceStep(state=ServiceState() as first), ServiceStep(state=ServiceState() as second):
             return first is not second and _unit(scene, one, target) == _unit(scene, other, target)
         case _:
             return False
 
 
-def _place(scene: Scene, step: Step, target: str) -> str | None:
+def file_place(scene: Scene, step: Step, target: str) -> str | None:
+    """The path of a file step on a target that was observed; None: it depends on outputs. Raises TemplateProblem."""
     assert isinstance(step.kind, FileStep)
     word = render_word(step.kind.path, scene.names(step, target))
     home = scene.given.observed[target].facts.home

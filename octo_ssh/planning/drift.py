@@ -37,16 +37,20 @@ _UNCOVERED = frozenset(
 
 
 def drift_of(given: DriftInput, target: str) -> TargetDrift:
-    """How a target stands: one that was observed, or whose absence has a reason in ``unreachable`` or ``host_keys``.
+    """How a target stands: one that was observed, or whose absence has a reason in ``unreachable``, ``broken`` or
+    ``host_keys``.
 
     Steps in the order of the plan, then those that the plan has no more. A target on which somebody else is at work is
     unknown as a whole.
     """
+    hint = given.hints.get(target, "")
     if target in given.host_keys:
         finding = Finding("", FindingKind.HOST_KEY, HOST_KEY, "as in known_hosts", given.host_keys[target])
-        return TargetDrift(target, unreachable=given.unreachable.get(target, ""), findings=(finding,))
+        return TargetDrift(target, unreachable=given.unreachable.get(target, ""), findings=(finding,), hint=hint)
+    if target in given.broken:
+        return TargetDrift(target, unreachable=given.broken[target], broken=True, hint=hint)
     if target not in given.observed:
-        return TargetDrift(target, unreachable=given.unreachable.get(target, "it was not looked at"))
+        return TargetDrift(target, unreachable=given.unreachable.get(target, "it was not looked at"), hint=hint)
     if (lease := given.observed[target].lease) is not None and lease.is_live:
         return TargetDrift(target, unreachable=f"busy: {_holder(lease)}", busy=True)
     return TargetDrift(target, tuple(_steps(given, target)))
@@ -57,7 +61,7 @@ def report(given: DriftInput, *, at: str) -> DriftReport:
 
     An entry of ``drift.ignore`` is called unused only where nothing was left out that it could have meant.
     """
-    everyone = {*given.selection.targets, *given.observed, *given.unreachable, *given.host_keys}
+    everyone = {*given.selection.targets, *given.observed, *given.unreachable, *given.broken, *given.host_keys}
     names = tuple(name for name in given.loaded.inventory.targets if name in everyone)
     targets = tuple(drift_of(given, name) for name in names)
     expired = tuple(entry for entry in given.expected if entry.until < given.today and _is_met(entry, targets))

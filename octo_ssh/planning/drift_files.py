@@ -106,8 +106,8 @@ def _diff(given: DriftInput, step: Step | None, right: _Right, seen: FileSeen, w
     is_known = wanted.file is not None and wanted.file.sha256 == right.sha256 and not wanted.file.holds_secrets
     if not (step.kind.show_diff and is_known and isinstance(wanted.content, Secret)) or seen.content is None:
         return ()
-    # What only its owner may read has its reasons.
-    if right.holds_secrets or (right.mode is not None and not right.mode & 0o077):
+    # What only its owner may read, or might until somebody changed that, has its reasons.
+    if right.holds_secrets or any(mode is not None and not mode & 0o077 for mode in (right.mode, seen.mode)):
         return ()
     was = wanted.content.reveal().encode("utf-8", "surrogateescape")
     now = seen.content.decode("utf-8", "surrogateescape")

@@ -51,8 +51,12 @@ class DriftInput:
     """``drift.ignore``, all of it."""
     unreachable: Mapping[str, str] = field(default_factory=dict)
     """Targets that could not be looked at, with the reason."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Targets that answer and could not be looked at, with the reason."""
     host_keys: Mapping[str, str] = field(default_factory=dict)
     """Targets whose host key is another than known_hosts says, in words."""
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """What to do about targets in any of those three."""
     derived: Mapping[tuple[str, str], Derived | Underivable] = field(default_factory=dict)
     """What package steps should have left, derived for the release in the baseline."""
     wanted: Mapping[tuple[str, str], Derived | Underivable] = field(default_factory=dict)

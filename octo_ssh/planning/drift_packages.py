@@ -30,16 +30,34 @@ def check_package(given: DriftInput, verdict: Verdict, target: str, step_id: str
     ``step``: the plan's package step of that id, if it has one.
     """
     observed = given.observed[target]
-    left = observed.baseline.packages.get(step_id)
-    if (place := observed.packages.get(step_id)) is not None:
+    left, place = observed.baseline.packages.get(step_id), observed.packages.get(step_id)
+    former = "" if left is not None or step is None else _former_id(given, target, step)
+    if former and given.against_plan:
+        left, place = observed.baseline.packages[former], place or observed.packages.get(former)
+    if place is not None:
         _check_timers(verdict, place)
-    if left is None:
-        if given.against_plan and step is not None:
-            verdict.drifted(FindingKind.MISSING, CURRENT, given.scene.release or "", "never applied here")
-        else:
-            verdict.pending.append("never applied here")
-        return
-    _Check(given, verdict, target, step_id, step, left, observed.baseline).run(observed.packages.get(step_id))
+    if left is not None:
+        _Check(given, verdict, target, step_id, step, left, observed.baseline).run(place)
+    elif former:
+        verdict.pending.append(f"applied as step '{former}', which the plan has no more")
+    elif observed.baseline == Baseline() and place is not None and place.place is Place.OURS and place.current:
+        # Who switches to a release writes it down before: somebody has removed that.
+        verdict.drifted(FindingKind.MANIFEST, "baseline", place.current, GONE)
+    elif given.against_plan and step is not None:
+        verdict.drifted(FindingKind.MISSING, CURRENT, given.scene.release or "", "never applied here")
+    else:
+        verdict.pending.append("never applied here")
+
+
+def _former_id(given: DriftInput, target: str, step: Step) -> str:
+    """The id of a step that the plan has no more and that left a package at this one's place; empty: there is none."""
+    observed = given.observed[target]
+    try:
+        to = absolute(step_place(given.loaded, step, target), observed.facts.home).rstrip("/")
+    except TemplateProblem:
+        return ""
+    known = {one.id for one in given.loaded.plan.walk()}
+    return next((one for one, left in observed.baseline.packages.items() if one not in known and left.to == to), "")
 
 
 def _check_timers(verdict: Verdict, place: PackagePlace) -> None:
@@ -89,7 +107,9 @@ class _Check:
             else:
                 self._release(place)
         for path in self._shared():
-            if path not in place.shared and not self.verdict.has(FindingKind.SHARED, path):
+            if path in place.closed:
+                self.verdict.unknown.append(f"shared/{path} may not be looked at")
+            elif path not in place.shared and not self.verdict.has(FindingKind.SHARED, path):
                 self.verdict.differs(FindingKind.SHARED, path, "shared", GONE)
 
     def _is_under_way(self, place: PackagePlace) -> bool:

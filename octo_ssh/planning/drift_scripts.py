@@ -9,6 +9,9 @@ from octo_ssh.planning.drift_input import DriftInput
 from octo_ssh.planning.drift_verdict import Verdict
 from octo_ssh.planning.scripts import digest
 
+_TIMED_OUT = 124
+"""Of an ``unless`` that was ended, and of ``timeout``."""
+
 
 def check_script(given: DriftInput, verdict: Verdict, target: str, step: Step) -> None:
     """Add a step that made something true which is not true any more, and what was not run yet."""
@@ -51,6 +54,8 @@ def _check_unless(given: DriftInput, verdict: Verdict, target: str, step: Step) 
         if was_done or not step.once:
             why = given.observed[target].closed.get(step.id)
             verdict.unknown.append(why or "its 'unless' was not asked")
+    elif status == _TIMED_OUT:
+        verdict.unknown.append(f"its 'unless' ended with status {status}: it took too long")
     elif status != 0 and (was_done or given.against_plan):
         verdict.drifted(FindingKind.UNLESS, step.id, "already so", f"'unless' ended with status {status}")
     elif status != 0:

@@ -59,9 +59,11 @@ def _compare(verdict: Verdict, right: ServiceBaseline, seen: ServiceSeen) -> Non
     else:
         if not _is_enabled_as(right.enabled, seen.enabled):
             verdict.drifted(FindingKind.ENABLED, unit, right.enabled, seen.enabled or "not enabled")
+        if right.unit_sha256:
+            verdict.unit_sha256 = seen.unit_sha256
         if right.unit_sha256 and seen.unit_sha256 and seen.unit_sha256 != right.unit_sha256:
             now = f"with {listed(seen.dropins)}" if seen.dropins else "changed"
-            verdict.drifted(FindingKind.UNIT, unit, "", now)
+            verdict.drifted(FindingKind.UNIT, unit, "", now, seen=seen.unit_sha256)
         elif right.unit_sha256 and not seen.unit_sha256:
             verdict.unknown.append(f"the files of {unit} may not be read")
     if right.active and _runs(right.active) != _runs(seen.active):
@@ -92,8 +94,11 @@ def _old_releases(observed: Observed, seen: ServiceSeen) -> Iterator[tuple[str, 
         place = observed.packages.get(step_id)
         current = left.folder if place is None else place.current
         to = left.to if place is None else place.to
+        known = {*left.history, *(one.name for one in (place.releases if place is not None else ()))}
         for path in seen.runs_in:
             folder = _release_in(path, to)
+            if not folder and (aside := _release_aside(path, to)) in known:
+                folder = aside
             if current is not None and folder not in ("", current, left.folder, *told):
                 told.add(folder)
                 yield folder, current
@@ -105,6 +110,12 @@ def _release_in(path: str, to: str) -> str:
     if not path.startswith(top):
         return ""
     return path.removeprefix(top).removesuffix(_DELETED).partition("/")[0]
+
+
+def _release_aside(path: str, to: str) -> str:
+    """The same where a link leads to the folder that the place lies in: the kernel tells where that really is."""
+    before, found, after = path.partition(f"/{to.rstrip('/').rpartition('/')[2]}/releases/")
+    return after.removesuffix(_DELETED).partition("/")[0] if found and before else ""
 
 
 def _planned(given: DriftInput, step: Step, target: str) -> ServiceBaseline | str:

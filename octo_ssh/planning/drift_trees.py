@@ -14,6 +14,10 @@ from octo_ssh.planning.expected import outermost, parents_of
 
 TOP = "."
 """The release folder itself."""
+_TOP_MODE = 0o755
+"""As every release folder is made."""
+_SET_GROUP_ID = 0o2000
+"""A folder may have it from the one it lies in."""
 _WORDS = {Kind.FILE: "file", Kind.DIR: "folder", Kind.LINK: "link", Kind.OTHER: "neither file, folder nor link"}
 
 
@@ -72,6 +76,8 @@ class TreeCheck:
             self._within(FindingKind.MISSING, path, _WORDS[self.wanted.entries[path].kind], GONE, expected)
         for path, expected in outermost(extra_of(self.wanted, self.tree), mark):
             self._within(FindingKind.EXTRA, path, "", _word(self.tree.entries[path]), expected)
+        if self.tree.mode is not None and self.tree.mode & ~_SET_GROUP_ID != _TOP_MODE:
+            self.verdict.differs(FindingKind.MODE, TOP, f"{_TOP_MODE:04o}", f"{self.tree.mode:04o}")
         self._whose(replaced)
         self._unread()
 

@@ -29,12 +29,13 @@ class Verdict:
     """What git wants that was not applied."""
     unverified: bool = False
     unverified_files: tuple[str, ...] = ()
+    unit_sha256: str = ""
     _findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
     _expected: dict[tuple[str, str, str], tuple[Finding, Expected]] = field(default_factory=dict)
 
-    def drifted(self, kind: FindingKind, subject: str, was: str = "", now: str = "") -> None:
-        """A difference that nothing can cover."""
-        self._keep(Finding(self.step, kind, subject, was, now), None)
+    def drifted(self, kind: FindingKind, subject: str, was: str = "", now: str = "", *, seen: str = "") -> None:
+        """A difference that nothing can cover. ``seen``: a digest by which a later check knows it again."""
+        self._keep(Finding(self.step, kind, subject, was, now, seen=seen), None)
 
     def differs(self, kind: FindingKind, path: str, was: str = "", now: str = "", diff: tuple[str, ...] = ()) -> None:
         """A difference at a path, which ``drift.ignore`` may cover."""
@@ -80,6 +81,7 @@ class Verdict:
             partly_unknown=bool(self._findings and self.unknown),
             unverified=self.unverified,
             unverified_files=self.unverified_files,
+            unit_sha256=self.unit_sha256,
         )
 
     def _keep(self, finding: Finding, expected: Expected | None) -> None:

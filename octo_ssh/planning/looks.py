@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -44,7 +44,6 @@ class UnlessLook:
     env: Mapping[str, ScriptValue]
     """Nothing in it depends on outputs."""
     sudo_user: str | None
-    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Looking:
         """
         found: dict[str, Wanted] = {}
         with _Gathering() as problems:
-            for step in self._of_run(target):
+            for step in self.steps(target):
                 if isinstance(step.kind, FileStep):
                     with problems.each():
                         found[step.id] = wanted_file(self._loaded, step, target, reveal)
@@ -88,14 +87,14 @@ class Looking:
         requests: list[FileLook] = []
         services: dict[str, str] = {}
         with _Gathering() as problems:
-            for step in self._of_run(target):
+            for step in self.steps(target):
                 names = self._loaded.scopes.names(target=target, step=step)
                 with problems.each():
                     match step.kind:
                         case FileStep(path=path) as kind:
                             if not isinstance(word := render_word(path, names), LateText):
                                 request = FileRequest(step.id, word, _digest(kind, files[step.id]))
-                                requests.append(FileLook(request, self._user(step, target)))
+                                requests.append(FileLook(request, self.user(step, target)))
                         case ServiceStep(service=service):
                             if not isinstance(word := render_word(service, names), LateText):
                                 services[step.id] = word
@@ -110,13 +109,40 @@ class Looking:
         """
         found: list[UnlessLook] = []
         with _Gathering() as problems:
-            for step in self._steps[target]:
-                if target not in self._selection.targets and not step.once:
-                    continue
-                if isinstance(step.kind, RunStep) and step.kind.unless is not None:
-                    with problems.each():
-                        found.append(self._unless(step, step.kind.unless, target, observed))
+            for step, text in self._asking(target):
+                with problems.each():
+                    found.append(self._unless(step, text, target, observed))
         return tuple(found)
+
+    def unless_where_possible(
+        self, target: str, observed: Observed
+    ) -> tuple[tuple[UnlessLook, ...], Mapping[str, str]]:
+        """The same for whoever asks what can be asked: those, and why the others cannot be, by step id."""
+        found: list[UnlessLook] = []
+        why: dict[str, str] = {}
+        for step, text in self._asking(target):
+            try:
+                found.append(self._unless(step, text, target, observed))
+            except TemplateProblem as error:
+                why[step.id] = error.message
+            except FileErrors as errors:
+                why[step.id] = errors.problems[0].message
+        return tuple(found), why
+
+    def steps(self, target: str) -> Sequence[Step]:
+        """What the run brings to a target, less what is skipped."""
+        return self._steps[target] if target in self._selection.targets else ()
+
+    def user(self, step: Step, target: str) -> str | None:
+        """As whom a step looks there; None: as the login."""
+        return sudo_user(self._become[step.id], self._loaded.inventory.targets[target])
+
+    def _asking(self, target: str) -> Iterator[tuple[Step, str]]:
+        """Steps with an ``unless`` that is asked on a target."""
+        is_whole = target in self._selection.targets
+        for step in self._steps[target]:
+            if isinstance(step.kind, RunStep) and step.kind.unless is not None and (is_whole or step.once):
+                yield step, step.kind.unless
 
     def _unless(self, step: Step, text: str, target: str, observed: Observed) -> UnlessLook:
         every = environment(self._loaded, step, target, Folders(), previous=observed.baseline.release)
@@ -127,13 +153,7 @@ class Looking:
             )
             raise TemplateProblem(step.position, message)
         env = {name: value for name, value in every.items() if name not in late}
-        return UnlessLook(step.id, text, env, self._user(step, target), step.timeout_s)
-
-    def _of_run(self, target: str) -> list[Step]:
-        return self._steps[target] if target in self._selection.targets else []
-
-    def _user(self, step: Step, target: str) -> str | None:
-        return sudo_user(self._become[step.id], self._loaded.inventory.targets[target])
+        return UnlessLook(step.id, text, env, self.user(step, target))
 
 
 class _Gathering:

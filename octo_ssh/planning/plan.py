@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from octo_ssh.errors import FileErrors, Refused
-from octo_ssh.model.plan import Budget, GroupStep, Rolling, Step
-from octo_ssh.model.work import PlannedStep, RunPlan, Window
+from octo_ssh.model.plan import Budget, FileStep, GroupStep, PackageStep, Rolling, ServiceStep, Step
+from octo_ssh.model.work import Memory, PlannedStep, RunPlan, Window
 from octo_ssh.planning.forecast import Forecast, forecast
 from octo_ssh.planning.inputs import PlanInput, Scene
 from octo_ssh.planning.space import shortages
@@ -47,7 +47,7 @@ def make_plan(given: PlanInput) -> RunPlan:
         unreachable={name: given.unreachable[name] for name in targets if name in given.unreachable},
         broken={name: given.broken[name] for name in targets if name in given.broken},
         skip_unreachable=plan.skip_unreachable,
-        forgetting=frozenset() if scene.is_runbook else frozenset(_forgetting(given)),
+        forgetting={} if scene.is_runbook else dict(_forgetting(scene)),
     )
 
 
@@ -90,17 +90,47 @@ def _window(rolling: Rolling, targets: int) -> Window:
     )
 
 
-def _forgetting(given: PlanInput) -> Iterator[str]:
-    """Targets that watch for steps that the plan has no more. A runbook knows nothing of those of other plans."""
-    known = {step.id for step in given.loaded.plan.walk()}
+def _forgetting(scene: Scene) -> Iterator[tuple[str, frozenset[Memory]]]:
+    """Targets, and what they remember of steps that the plan has no more, or not for them.
+
+    A runbook knows nothing of the steps of other plans. What a step does not do today (it is left out, its ``when`` is
+    false, another target has its ``once``) is remembered.
+    """
+    given = scene.given
+    environment = given.loaded.environment
+    steps = [
+        step
+        for step in given.loaded.plan.walk()
+        if all(not one.environments or environment in one.environments for one in (*scene.path[step.id], step))
+    ]
     for name in given.selection.targets:
         if name in given.observed and name not in given.broken:
             baseline = given.observed[name].baseline
             places = {place.to for place in given.observed[name].packages.values()}
             # A package is known by its place, too: its step may have another name now.
-            packages = (step for step, package in baseline.packages.items() if package.to not in places)
-            if not known.issuperset((*packages, *baseline.files, *baseline.services)):
-                yield name
+            packages = [step for step, package in baseline.packages.items() if package.to not in places]
+            here = [step for step in steps if name in scene.reach[step.id]]
+            left: list[Memory] = [
+                *(("package", step) for step in packages),
+                *(("file", step) for step in baseline.files),
+                *(("service", step) for step in baseline.services),
+            ]
+            if gone := frozenset(left) - frozenset(_memories(here)):
+                yield name, gone
+
+
+def _memories(steps: Iterable[Step]) -> Iterator[Memory]:
+    """What successes of the steps leave in a baseline, for drift to watch."""
+    for step in steps:
+        match step.kind:
+            case PackageStep():
+                yield "package", step.id
+            case FileStep():
+                yield "file", step.id
+            case ServiceStep():
+                yield "service", step.id
+            case _:
+                pass
 
 
 def _doubles(given: PlanInput) -> list[str]:

@@ -15,6 +15,7 @@ from octo_ssh.model.values import Template
 from octo_ssh.model.work import LateText, Planned, ServiceWork
 from octo_ssh.planning.before import Before
 from octo_ssh.planning.inputs import Scene
+from octo_ssh.planning.unit_files import acceptance, accepted, written
 
 RESTART = "restart"
 RUNNING = frozenset({"active", "reloading", "refreshing"})
@@ -47,20 +48,24 @@ def plan_service(scene: Scene, step: Step, target: str, before: Before, *, resta
     )
     if seen is None:
         return Planned(Outcome.CHANGED, "its name depends on outputs", work)
+    assert isinstance(name, str)
+    left, own = scene.given.observed[target].baseline.services.get(step.id), written(scene, target)
+    work = replace(work, accepts=accepted(left, name, seen, own), written=own)
+    accepts = acceptance(work.accepts)
     if not seen.systemd:
         return Planned(Outcome.FAILED, "no systemd runs here, and only its services are known", work)
     if (obstacle := _obstacle(kind, seen)) is not None and not before.prepares:
         return Planned(Outcome.FAILED, f"{name} {obstacle}", work)
     differences = [*_differences(kind, seen), *([f"restart: {restart}"] if restart else [])]
     if differences:
-        return Planned(Outcome.CHANGED, f"{name}: {', '.join(differences)}", work)
+        return Planned(Outcome.CHANGED, f"{name}: {', '.join(differences)}{accepts}", work)
     if before.redone_by is not None:
-        return Planned(Outcome.CHANGED, f"{name}: after '{before.redone_by}'", work)
+        return Planned(Outcome.CHANGED, f"{name}: after '{before.redone_by}'{accepts}", work)
     if before.stirred_by is not None:
-        again = f"{name} is as it should be, and is looked at again after '{before.stirred_by}'"
+        again = f"{name} is as it should be, and is looked at again after '{before.stirred_by}'{accepts}"
         return Planned(Outcome.UNCHANGED, again, work)
     if not (scene.waits_for_failure(step) or _is_remembered(scene, step, target, work)):
-        return Planned(Outcome.UNCHANGED, f"{name} is as it should be, and is remembered so", work)
+        return Planned(Outcome.UNCHANGED, f"{name} is as it should be, and is remembered so{accepts}", work)
     return Planned(Outcome.UNCHANGED, f"{name} is as it should be")
 
 
@@ -72,8 +77,10 @@ def is_right(kind: ServiceStep, seen: ServiceSeen) -> bool:
 def _is_remembered(scene: Scene, step: Step, target: str, work: ServiceWork) -> bool:
     """A check for drift compares with what is remembered: a unit that nobody had to touch is, too."""
     assert isinstance(step.kind, ServiceStep)
-    left = scene.given.observed[target].baseline.services.get(step.id)
-    if left is None or left.service != work.service or work.seen is None:
+    observed = scene.given.observed[target]
+    left = observed.baseline.services.get(step.id)
+    user = "" if work.sudo_user in (None, observed.facts.user) else work.sudo_user
+    if left is None or (left.service, left.user) != (work.service, user) or work.seen is None:
         return False
     return _is_as_left(step.kind, work.seen, left)
 

@@ -9,7 +9,7 @@ from octo_ssh.model.manifest import Manifest, parse_manifest
 from octo_ssh.model.observed import FileRequest, Observed, PackagePlace, Tree
 from octo_ssh.model.program import LARGE_REPLY_BYTES, Reading, Reply
 from octo_ssh.remote import replies, words
-from octo_ssh.remote.observe import PLACES, parse_target
+from octo_ssh.remote.observe import PLACES, parse_target, state_file
 from octo_ssh.remote.places import parse_place, place_groups
 from octo_ssh.remote.resources import Resources, parse_resources, resource_words, unit_names
 from octo_ssh.remote.source import body
@@ -71,9 +71,8 @@ def drift(root: str, project: str, environment: str | None, ask: DriftAsk) -> Re
     def parse(reply: Reply) -> DriftSeen:
         target, resources = replies.divided(replies.checked(reply), "resources")
         seen = _seen(target, resources, ask, names)
-        observed = replace(
-            parse_target(target, seen.packages), files=seen.resources.files, services=seen.resources.services
-        )
+        observed = parse_target(target, seen.packages, state_file(*_names(project, environment)))
+        observed = replace(observed, files=seen.resources.files, services=seen.resources.services)
         return replace(seen, observed=observed)
 
     return Reading(

@@ -91,7 +91,14 @@ tell_journal() {
 
 # The section `baseline`, where there is one. $1 project, $2 environment.
 tell_baseline() {
-	[ -e "$o_root/state/$1/$2.json" ] || return 0
+	o_file=$o_root/state/$1/$2.json
+	if [ ! -e "$o_file" ] && [ ! -L "$o_file" ]; then
+		nearest "$o_root/state/$1"
+		[ -x "$o_at" ] || [ ! -e "$o_root" ] || fail "$o_at cannot be looked into: is $o_file there?"
+		return 0
+	fi
+	# A pipe would keep whoever opens it.
+	if [ ! -f "$o_file" ] || [ -L "$o_file" ]; then fail "$o_file is no file: move it away"; fi
 	mark baseline
-	head -c 33554432 "$o_root/state/$1/$2.json" || fail "$o_root/state/$1/$2.json cannot be read"
+	head -c 33554432 "$o_file" || fail "$o_file cannot be read"
 }

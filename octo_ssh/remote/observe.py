@@ -45,7 +45,7 @@ def observe(root: str, project: str, environment: str | None, places: Sequence[P
 
     def parse(reply: Reply) -> Observed:
         checked = replies.checked(reply)
-        return parse_target(checked, parse_places(checked, asked))
+        return parse_target(checked, parse_places(checked, asked), state_file(*known))
 
     return Reading(
         name="observing",
@@ -100,16 +100,24 @@ def _health(reply: Reply) -> Health:
     )
 
 
-def parse_target(reply: Reply, packages: Mapping[str, PackagePlace]) -> Observed:
-    """What ``observe.sh`` tells besides places. Raises ValueError, and RemoteError for a damaged baseline."""
+def state_file(project: str, environment: str) -> str:
+    """Where the baseline is, from the target's root on."""
+    return f"state/{project}/{environment}.json"
+
+
+def parse_target(reply: Reply, packages: Mapping[str, PackagePlace], state: str) -> Observed:
+    """What ``observe.sh`` tells besides places; ``state``: as ``state_file`` gives it. Raises ValueError, and
+    RemoteError for a damaged baseline.
+    """
     epoch, lease = replies.lease(reply.section("lease"))
     baseline = replies.optional(reply, "baseline")
+    facts = _facts(reply)
     return Observed(
-        facts=_facts(reply),
+        facts=facts,
         lease=lease,
         epoch=epoch,
         journal=_journal(reply.section("journal")),
-        baseline=Baseline() if baseline is None else parse_baseline(baseline),
+        baseline=Baseline() if baseline is None else parse_baseline(baseline, f"{facts.root}/{state}"),
         packages=packages,
         jobs=seen(reply),
     )

@@ -41,7 +41,9 @@ judge_place() {
 	elif [ -L "$o_to/.octo-ssh" ] || [ -L "$o_to/releases" ]; then
 		o_place=foreign
 		o_owner='.octo-ssh or releases in it is a symbolic link'
-	elif [ ! -e "$o_to/.octo-ssh/owner" ]; then
+	elif [ -d "$o_to/releases" ] && { [ ! -r "$o_to/releases" ] || [ ! -x "$o_to/releases" ]; }; then
+		o_place=unreadable
+	elif [ ! -e "$o_to/.octo-ssh/owner" ] && [ ! -L "$o_to/.octo-ssh/owner" ]; then
 		o_place=absent
 		if [ -d "$o_to/.octo-ssh" ] && [ ! -x "$o_to/.octo-ssh" ]; then
 			o_place=unreadable
@@ -49,6 +51,10 @@ judge_place() {
 			o_place=foreign
 			o_owner='releases or current in it was not made by octo-ssh'
 		fi
+	elif [ ! -f "$o_to/.octo-ssh/owner" ] || [ -L "$o_to/.octo-ssh/owner" ]; then
+		# A pipe would keep whoever opens it.
+		o_place=foreign
+		o_owner='.octo-ssh/owner in it is no file'
 	elif ! o_owner=$(head -c 10000 "$o_to/.octo-ssh/owner" 2>/dev/null); then
 		o_place=unreadable
 	elif [ "$o_owner" != "$(owner_text)" ]; then
@@ -62,7 +68,9 @@ judge_place() {
 read_current() {
 	o_current=
 	if [ -L "$o_to/current" ]; then
-		o_current=$(readlink "$o_to/current")
+		# With its newlines: a folder whose name ends in one is another folder.
+		o_current=$(readlink -n "$o_to/current" && printf .)
+		o_current=${o_current%.}
 		o_current=${o_current#"$o_to/"}
 		o_current=${o_current%/}
 		case $o_current in

@@ -39,7 +39,7 @@ def parse_place(group: Mapping[str, bytes], shared: Sequence[str]) -> PackagePla
     """
     to, place, owner, writable, current, fingerprint, space = replies.fields(group.get("place", b""), 7)
     flags = group.get("shared", b"")
-    if len(flags) != len(shared) or flags.strip(b"01"):
+    if len(flags) != len(shared) or flags.strip(b"01?"):
         raise ValueError("the reply does not tell which shared paths exist")
     names = replies.fields(group["releases"])
     sums = group.get("sums", b"")
@@ -61,6 +61,7 @@ def parse_place(group: Mapping[str, bytes], shared: Sequence[str]) -> PackagePla
         releases=releases,
         fingerprint=fingerprint.strip(),
         shared=frozenset(path for path, flag in zip(shared, flags, strict=True) if flag == ord("1")),
+        closed=frozenset(path for path, flag in zip(shared, flags, strict=True) if flag == ord("?")),
         disk=replies.disk(space),
         timers=parse_timers(group.get("timers", b"")),
     )

@@ -1,7 +1,7 @@
 # What `observe` and `observe_places` tell of package places; nothing is opened for writing.
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 
-# For each place: sections `releases` (names ended by NUL), `sums` (a line each), `place`, `timers`, `shared` (a digit
+# For each place: sections `place`, `releases` (names ended by NUL), `sums` (a line each), `timers`, `shared` (a character
 # each).
 tell_places() {
 	look_at_find
@@ -19,8 +19,15 @@ tell_places() {
 	done
 }
 
-# A digit: whether the shared path $1 exists at $o_to.
-tell_shared() { if [ -e "$o_to/shared/$1" ] || [ -L "$o_to/shared/$1" ]; then printf 1; else printf 0; fi; }
+# A digit: whether the shared path $1 exists at $o_to; a question mark where one may not look.
+tell_shared() {
+	if [ -e "$o_to/shared/$1" ] || [ -L "$o_to/shared/$1" ]; then
+		printf 1
+	else
+		nearest "$o_to/shared/$1"
+		if [ -x "$o_at" ]; then printf 0; else printf '?'; fi
+	fi
+}
 
 # The place $1, from now on $o_to. Its current release gets a fingerprint if $o_quick is 1.
 tell_place() {

@@ -22,6 +22,8 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,240}")
 _UNIT_KINDS = frozenset(
     ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
 )
+_UNIT_FILE = re.compile(r"[0-9a-f]{64}|special|dangling|unreadable")
+_DROPIN = re.compile(r".*\.d/[^/]*\.conf", re.DOTALL)
 _DELETED = " (deleted)"
 _NAMELESS = "UNKNOWN"
 """What stat says for a number that belongs to nobody."""
@@ -134,7 +136,7 @@ def parse_units(reply: Reply, units: Sequence[str]) -> dict[str, ServiceSeen]:
 def _unit(block: Mapping[str, str], told: Iterator[str]) -> ServiceSeen:
     """A unit's properties, and its part of the section ``unit-files``: that ends in an empty field."""
     digest, *places = (next(told, "") for _ in range(3))
-    dropins = dict.fromkeys(iter(lambda: next(told, ""), ""))
+    files = {path: _unit_file(next(told, "")) for path in iter(lambda: next(told, ""), "")}
     load, pid = block["LoadState"], block.get("MainPID", "")
     return ServiceSeen(
         systemd=True,
@@ -142,10 +144,17 @@ def _unit(block: Mapping[str, str], told: Iterator[str]) -> ServiceSeen:
         active=block.get("ActiveState", ""),
         enabled=block.get("UnitFileState", ""),
         unit_sha256=words.digest(digest) if digest and load != "not-found" else "",
-        dropins=tuple(dropins),
+        dropins=tuple(filter(_DROPIN.fullmatch, files)),
+        files=files,
         main_pid=int(pid) if re.fullmatch(r"[0-9]{1,10}", pid) else 0,
         runs_in=tuple(dict.fromkeys(place.removesuffix(_DELETED) for place in places if place)),
     )
+
+
+def _unit_file(digest: str) -> str:
+    if not _UNIT_FILE.fullmatch(digest):
+        raise ValueError("the reply does not tell what a unit's file is like")
+    return digest
 
 
 def _content(group: Mapping[str, bytes], digest: str) -> bytes | None:

@@ -33,6 +33,11 @@ see_file() {
 	fi
 	o_stat=
 	o_kind=absent
+	# Whatever else is wrong (a disk that fails, a server that is away) is no answer.
+	case $(LC_ALL=C stat -- "$o_at" 2>&1) in
+	*': No such file or directory' | *': Not a directory') ;;
+	*) o_kind=unreadable ;;
+	esac
 	o_whole=$o_at
 	[ -d "${o_at%/*}/" ] || o_lone=1
 	nearest "${o_at%/*}"
@@ -133,7 +138,8 @@ ask_units() {
 }
 
 # The section `units`: what systemd says of each; empty where it does not run. Then `unit-files`, fields ended by NUL for
-# each: what digest_unit says, working folder and program of its main process, its drop-ins, and an empty one.
+# each: what digest_unit says, working folder and program of its main process, path and sum of each of its files, and an
+# empty one.
 tell_units() {
 	o_said=
 	if has_systemd; then ask_units "$@"; fi
@@ -153,7 +159,7 @@ tell_units() {
 		'' | 0 | *[!0-9]*) printf '\0\0' ;;
 		*) printf '%s\0' "$(readlink "/proc/$o_value/cwd" 2>/dev/null)" "$(readlink "/proc/$o_value/exe" 2>/dev/null)" ;;
 		esac
-		each_unit_file name_dropin
+		each_unit_file tell_unit_file
 		printf '\0'
 	done
 }
@@ -166,8 +172,9 @@ digest_unit() {
 	printf %s "${o_sum%% *}"
 }
 
-# One line for the path $1 and its content; none where it is not there. Empty: what may not be listed.
-digest_line() {
+# $o_sum: the sha256 of the path $1, or a word for what has none; empty where nothing is there. An empty path stands for
+# what may not be listed.
+sum_unit_file() {
 	if [ -z "$1" ]; then
 		o_sum=unreadable
 	elif [ -f "$1" ]; then
@@ -178,17 +185,30 @@ digest_line() {
 		o_sum=dangling
 	else
 		nearest "${1%/*}"
-		[ ! -x "$o_at" ] || return 0
-		o_sum=unreadable
+		o_sum=
+		[ -x "$o_at" ] || o_sum=unreadable
 	fi
+	o_sum=${o_sum%% *}
+}
+
+# One line for the path $1 and its content; none where it is not there.
+digest_line() {
+	sum_unit_file "$1"
 	case $o_sum in
+	'') ;;
 	unreadable) echo unreadable ;;
-	*) printf '%s\0%s\n' "$1" "${o_sum%% *}" | sha256sum ;;
+	*) printf '%s\0%s\n' "$1" "$o_sum" | sha256sum ;;
 	esac
 }
 
-# The path $1 where it is that of a drop-in and something is there, ended by NUL.
-name_dropin() { case $1 in *.d/*.conf) if [ -e "$1" ]; then printf '%s\0' "$1"; fi ;; esac; }
+# The path $1 and its sum, each ended by NUL, where something is there.
+tell_unit_file() {
+	[ -n "$1" ] || return 0
+	if [ -e "$1" ] || [ -L "$1" ]; then
+		sum_unit_file "$1"
+		printf '%s\0%s\0' "$1" "$o_sum"
+	fi
+}
 
 # Call $1 with each file that systemd names for the unit $o_unit, or would take when it is asked to look again: a file
 # that was put there since counts too, and one that was taken away does not. One may come twice; an empty path stands for a

@@ -39,9 +39,10 @@ class _Listed(NamedTuple):
 
 
 def parse_tree(group: Mapping[str, bytes], *, owners: bool = False, known: int = 0) -> Tree:
-    """The tree in a group of sections; ``owners``: with them. ``known``: how many entries there should be, as far as
-    that is known here: no more than twice as many are read, and USUAL_ENTRIES. Raises ValueError for a listing that
-    does not hang together.
+    """The tree in a group of sections; ``owners``: with them, and with the folder's own mode. ``known``: how many
+    entries there should be, as far as that is known here: no more than twice as many are read, and USUAL_ENTRIES.
+
+    Raises ValueError for a listing that does not hang together.
 
     The folder itself is no entry; where it may not be listed or entered, ``.`` is among the unreadable ones.
     """
@@ -65,8 +66,10 @@ def parse_tree(group: Mapping[str, bytes], *, owners: bool = False, known: int =
         entry = entries[one.path] = _entry(one, digests.get(one.raw, ""))
         if entry.kind is Kind.FILE and not entry.sha256:
             unreadable.add(one.path)
-    entries.pop(_ITSELF, None)
-    return Tree(entries, frozenset(unreadable), whose if owners else {})
+    itself = entries.pop(_ITSELF, None)
+    if not owners:
+        return Tree(entries, frozenset(unreadable))
+    return Tree(entries, frozenset(unreadable), whose, None if itself is None else itself.mode)
 
 
 def _text(section: bytes, most: int) -> bytes:

@@ -202,16 +202,21 @@ class EagerSocket(socket.socket):
     _greeting = b""
 
     def greet(self, words: bytes) -> None:
-        """Send what is going to be said first anyway; when it is said, it is there already. Saves a round trip."""
+        """Send what is going to be said first anyway; when it is said, it is there already. Saves a round trip.
+
+        Both sides of SSH may speak first (RFC 4253, 4.2).
+        """
         with contextlib.suppress(OSError):  # whoever reads next will hear what is wrong
-            if self.send(words) == len(words):
-                self._greeting = words
+            self._greeting = words[: self.send(words)]
 
     def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
+        """Raises DialError where something else is said first: what was sent cannot be taken back."""
         greeting, self._greeting = self._greeting, b""
-        if greeting and bytes(data) == greeting:
-            return len(greeting)
-        return super().send(data, flags)
+        if not greeting:
+            return super().send(data, flags)
+        if bytes(memoryview(data)[: len(greeting)]) != greeting:
+            raise DialError("the greeting that was sent ahead is not the one that followed: this is a bug in octo-ssh")
+        return len(greeting)
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         data = super().recv(bufsize, flags)

@@ -182,7 +182,7 @@ def _journal(scope: Scope) -> Iterator[Violation]:
 def _baseline(scope: Scope) -> Iterator[Violation]:
     for path in sorted((scope.memory / "state").glob("*/*.json")):
         try:
-            parse_baseline(path.read_bytes())
+            parse_baseline(path.read_bytes(), str(path))
         except OctoError as error:
             yield scope.breach("baseline", f"{path.name}: {error}")
 

@@ -177,7 +177,10 @@ def test_a_damaged_memory_is_told_and_never_taken_for_an_empty_one(farm: Farm) -
     (farm.root() / "state/shop/default.json").write_text('{"format": 1, "release": ')
     told = farm.apply()
     assert (told.code, told.ends["web-1"]) == (1, "failed")
-    assert "the target's baseline is damaged" in told.all("target_lost")[0]["reason"]
+    [lost] = told.all("target_lost")
+    path = farm.root() / "state/shop/default.json"
+    assert lost["reason"].startswith(f"{path} on the target is damaged: it is no JSON")
+    assert "move it away" in lost["hint"]
     assert (farm.home() / "migrated").read_text() == "1.0\n"
     (farm.root() / "state/shop/default.json").unlink()
     told = farm.apply()

@@ -64,6 +64,7 @@ TAMPERINGS: list[tuple[str, Tamper, set[tuple[str, str, str]]]] = [
     ("same size and time", lambda farm: rewrite(current(farm, "lib/a"), "ONE\n"), {("deploy", "content", "lib/a")}),
     ("configured", lambda farm: current(farm, "etc/app.conf").write_text("x"), {("deploy", "content", "etc/app.conf")}),
     ("mode", lambda farm: current(farm, "bin/shop").chmod(0o777), {("deploy", "mode", "bin/shop")}),
+    ("mode of it all", lambda farm: current(farm).resolve().chmod(0o777), {("deploy", "mode", ".")}),
     ("mode of a folder", lambda farm: current(farm, "lib").chmod(0o700), {("deploy", "mode", "lib")}),
     ("deleted", lambda farm: current(farm, "lib/b").unlink(), {("deploy", "missing", "lib/b")}),
     ("folder deleted", lambda farm: shutil.rmtree(current(farm, "lib")), {("deploy", "missing", "lib")}),
@@ -192,8 +193,22 @@ def test_another_host_key_is_a_finding(shop: Farm) -> None:
         {("", "host key", "host key")},
         dict.fromkeys(("settings", "old", "deploy", "tool"), "in sync"),
     )
+    assert found.target("web-2")["hint"].startswith("octo-ssh trust web-2")
+    assert "octo-ssh trust web-2" in told.stdout
     assert (found.counts["unreachable"], found.counts["drifted"]) == (0, 1)
-    assert "host key" in told.stdout
+    assert "HOST KEY OF web-2" in told.stdout
+
+
+def test_an_unknown_host_key_says_how_to_trust_it(shop: Farm) -> None:
+    known_hosts = shop.folder / "known_hosts"
+    lines = known_hosts.read_text().splitlines(keepends=True)
+    known_hosts.write_text("".join(line for line in lines if f":{shop.hosts['web-2'].port}" not in line))
+    found = check(shop)
+    assert (found.code, found.counts["unreachable"]) == (4, 1)
+    assert found.target("web-2")["hint"].startswith("octo-ssh trust web-2")
+    told = shop.octo("drift", "plan.yaml").stdout.splitlines()
+    place = next(number for number, line in enumerate(told) if line.startswith("  unreachable  web-2"))
+    assert told[place + 1].strip().startswith("octo-ssh trust web-2")
 
 
 def test_a_target_that_somebody_is_at_work_on_is_unknown(shop: Farm) -> None:
@@ -248,6 +263,72 @@ def test_never_applied_is_pending(farm: Farm) -> None:
     told = farm.octo("drift", "plan.yaml", "--quiet")
     assert (told.code, told.stdout, told.stderr) == (0, "", "")
     assert listing(farm.home()) == before
+
+
+def test_a_target_that_answers_and_whose_memory_is_damaged_is_unknown_and_not_unreachable(shop: Farm) -> None:
+    (shop.root() / "state/shop/default.json").write_text("{")
+    found = check(shop)
+    target = found.target()
+    assert (found.code, target["state"], target["broken"], target["busy"]) == (4, "unknown", True, False)
+    assert (found.counts["unknown"], found.counts["unreachable"], found.counts["in_sync"]) == (1, 0, 1)
+    told = shop.octo("drift", "plan.yaml")
+    path = f"{shop.root()}/state/shop/default.json"
+    assert f"  unknown      web-1  {path} on the target is damaged: it is no JSON" in told.stdout
+    assert "move it away: then nothing counts as done here" in told.stdout
+    assert target["hint"].startswith("bring it back from a backup, or move it away")
+    assert "unknown 1; in sync 1 (of 2)" in told.stdout.splitlines()[-1]
+
+
+def test_who_removes_what_a_target_remembers_is_found(shop: Farm) -> None:
+    shutil.rmtree(shop.root() / "state")
+    found = check(shop)
+    assert (found.code, found.found(), found.states()["settings"]) == (
+        3,
+        {("deploy", "manifest", "baseline")},
+        "pending",
+    )
+
+
+def test_a_command_that_cannot_be_asked_leaves_the_others_known(shop: Farm) -> None:
+    secret = "{name: Locked, run: 'true', unless: 'test -n \"$token\"', secrets: [token]}"
+    shop.write_plan(f"{STEPS}- {secret}\n", variables={**PORT, "token": {"secret": {"env": "NOWHERE_TO_BE_FOUND"}}})
+    found = check(shop)
+    assert (found.code, found.states()["tool"], found.states()["locked"]) == (4, "in sync", "unknown")
+    assert "NOWHERE_TO_BE_FOUND" in found.step("locked")["reason"]
+    (shop.home() / "tool").unlink()
+    assert check(shop).found() == {("tool", "unless", "tool")}
+
+
+MEDDLE = """
+- {name: Wait, run: 'true', unless: sh ~/meddle}
+"""
+
+
+def test_what_somebody_did_while_the_check_looked_is_no_drift(shop: Farm) -> None:
+    """The first look is over when `unless` is asked: from then on nothing fits what it told."""
+    shop.write_plan(STEPS + MEDDLE, variables=PORT)
+    for name in shop.hosts:
+        (shop.home(name) / "meddle").write_text("exit 0")
+    assert shop.apply().code == 0
+    settings, journal = shop.home() / "settings.conf", shop.root() / "journal.jsonl"
+    settings.write_text("half of a run that somebody does")
+    lines = f"printf 'port = 8080\\n' > {settings}\necho '{{}}' >> {journal}\nrm ~/meddle\necho > ~/meddle\n"
+    (shop.home() / "meddle").write_text(lines)
+    found = check(shop)
+    assert (found.code, found.found(), found.counts["in_sync"]) == (0, set(), 2)
+    settings.write_text("drift")
+    found = check(shop)
+    assert (found.code, found.found()) == (3, {("settings", "content", str(settings))})
+
+
+def test_a_place_that_cannot_be_told_without_asking_is_known_by_the_target(shop: Farm) -> None:
+    ask = {**PORT, "where": {"prompt": {"text": "Where?"}}}
+    shop.write_plan("- {name: Deploy, package: shop, to: '~/${{ where }}'}", variables=ask)
+    assert shop.octo("apply", "plan.yaml", "--var", "where=there").code == 0
+    found = check(shop)
+    assert (found.code, found.states()) == (0, {"deploy": "in sync"})
+    (shop.home() / "there/current/lib/a").unlink()
+    assert check(shop).found() == {("deploy", "missing", "lib/a")}
 
 
 def test_only_selected_targets_are_asked(shop: Farm) -> None:

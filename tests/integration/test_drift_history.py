@@ -156,8 +156,9 @@ def test_new_and_gone_drift_is_told_and_nothing_else(shop: Farm, receiver: Recei
     assert tell() == (3, [])
     code, told = tell("--notify-always", receiver.url)
     assert (code, len(told)) == (3, 1)
-    assert "Still there: 1 finding" in told[0]
+    assert "Still there:\n- web-1: lib/a changed" in told[0]
     assert shop.apply().code == 0
+    assert shop.octo("drift", "plan.yaml").code == 0, "somebody looks meanwhile"
     code, told = tell()
     assert (code, len(told)) == (0, 1)
     assert "1 gone" in told[0]
@@ -171,10 +172,26 @@ def test_an_alarm_that_cannot_be_delivered_does_not_look_green(shop: Farm, recei
     told = shop.octo(*words)
     assert (told.code, "no notification to json://" in told.stderr) == (3, True)
     assert "hunter2" not in told.stderr + told.stdout
+    receiver.status = 200
+    assert (shop.octo(*words).code, receiver.told[-1]["title"]) == (3, "Drift: shop: 1 new"), "it is told again"
+    receiver.status = 500
     assert shop.apply().code == 0
+    assert (shop.octo(*words).code, receiver.told[-1]["title"]) == (1, "Drift: shop: 1 gone")
     assert shop.octo(*words).code == 1
     told = shop.octo("drift", "plan.yaml", "--notify", "nonsense://x")
     assert told.code == 2
+
+
+def test_what_was_found_by_hand_or_on_fewer_targets_is_told_all_the_same(shop: Farm, receiver: Receiver) -> None:
+    notify = ("drift", "plan.yaml", "--notify", receiver.url)
+    damage(shop, "lib/a")
+    assert shop.octo("drift", "plan.yaml").code == 3
+    assert shop.octo(*notify, "--limit", "web-2").code == 0
+    assert receiver.told == []
+    assert shop.octo(*notify).code == 3
+    assert "New:\n- web-1: lib/a changed" in receiver.told[0]["message"]
+    assert shop.octo(*notify).code == 3
+    assert len(receiver.told) == 1
 
 
 def test_addresses_may_stand_in_a_file(shop: Farm, receiver: Receiver) -> None:

@@ -22,6 +22,7 @@ from octo_ssh.errors import ExitCode
 from octo_ssh.model.drift import DriftReport, State
 from octo_ssh.operations import notify as notifying
 from octo_ssh.operations.requests import DriftOptions, PlanRequest
+from octo_ssh.output.drift_told import News
 from tests.unit.cli.test_program import run
 from tests.unit.output.drifts import CACHE, changed, report, step, target, web
 
@@ -38,14 +39,19 @@ class Checked:
     found: DriftReport = field(default_factory=lambda: report(web(3)))
     asked: list[tuple[PlanRequest, DriftOptions]] = field(default_factory=list)
     told: list[tuple[tuple[str, ...], bool, str]] = field(default_factory=list)
+    news: list[list[str]] = field(default_factory=list)
+    """What was new, each time."""
     problems: list[str] = field(default_factory=list)
 
     async def drift(self, request: PlanRequest, options: DriftOptions, **_: Any) -> DriftReport:
         self.asked.append((request, options))
         return self.found
 
-    def notify(self, urls: tuple[str, ...], report: DriftReport, *, always: bool, report_file: str) -> list[str]:
+    def notify(
+        self, urls: tuple[str, ...], report: DriftReport, news: News, *, always: bool, report_file: str
+    ) -> list[str]:
         self.told.append((urls, always, report_file))
+        self.news.append([f"{target} {finding.subject}" for target, finding in news.new])
         return self.problems if urls else []
 
     def run(self, *, quiet: bool = False, as_json: bool = False, **words: Any) -> tuple[ExitCode, str, str]:
@@ -167,6 +173,25 @@ def test_each_address_is_told_as_often_as_it_wants_and_where_the_page_is(checked
     checked.run(notify=["json://a"], notify_always=["json://b", "json://c"], report="drift.html")
     assert checked.told == [(("json://a",), False, "drift.html"), (("json://b", "json://c"), True, "drift.html")]
     assert Path("drift.html").exists()
+
+
+def test_what_somebody_found_by_hand_or_could_not_be_delivered_is_news_all_the_same(checked: Checked) -> None:
+    checked.found = DRIFTED
+    checked.run()
+    checked.problems = ["no notification to json://a: refused"]
+    checked.run(notify=["json://a"])
+    checked.problems = []
+    checked.run(notify=["json://a"])
+    checked.run(notify_always=["json://a"])
+    assert checked.news == [["web-03 etc/app.conf"]] * 4 + [[], []]  # each time for both kinds of addresses
+
+
+def test_without_a_history_all_is_told(checked: Checked) -> None:
+    checked.found = DRIFTED
+    Path("state").write_text("in the way")
+    checked.run(notify=["json://a"])
+    checked.run(notify=["json://a"], against=Against.PLAN)
+    assert checked.news == [["web-03 etc/app.conf"]] * 4
 
 
 def test_nobody_is_told_where_nobody_is_named(checked: Checked) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
-from octo_ssh.cli.words import approvals, assignments, command_line, seconds
+from octo_ssh.cli.words import approvals, assignments, command_line, command_line_of, seconds
 from octo_ssh.errors import UsageError
+from octo_ssh.operations.requests import PlanRequest
 
 
 def test_text_stays_text_and_yaml_is_read() -> None:
@@ -70,6 +72,18 @@ def test_of_two_assignments_the_command_that_goes_on_has_the_later() -> None:
     var = ["a.b:c=former secret", "x=1", "a.b:c:=2"]
     told = command_line("apply", "plan.yaml", inventory=None, environment=None, release=None, var=var)
     assert shlex.split(told) == ["octo-ssh", "apply", "plan.yaml", "--var", "a.b:c:=2", "--var", "x=1"]
+
+
+def test_after_a_saved_plan_the_plan_it_was_made_of_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    variables = {"a.b": "c d", "x": (1, "two"), "y": True}
+    request = PlanRequest(
+        f"{tmp_path}/plan.yaml", "/etc/inventory.yaml", "staging", variables=variables, limit=("web-01",)
+    )
+    words = shlex.split(command_line_of("apply", request))
+    assert words[:7] == ["octo-ssh", "apply", "plan.yaml", "-i", "/etc/inventory.yaml", "-e", "staging"]
+    assert assignments(words[8::2]) == variables
+    assert words[7::2] == ["--var"] * 3
 
 
 def test_an_approval_is_a_step_and_a_note() -> None:

@@ -26,6 +26,7 @@ from octo_ssh.config.templates import (
     render_late_word,
     render_script_value,
     render_text,
+    render_value,
     render_word,
 )
 from octo_ssh.errors import Position
@@ -354,3 +355,19 @@ def test_however_steps_is_used_it_is_told_or_refused(text: str) -> None:
     made = render_script_value(source, NAMES)
     assert isinstance(made, LateText)
     assert set(made.after) == {use.step for use in uses}
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "is_secret"),
+    [
+        ("${{ as it stands }}", "${{ as it stands }}", False),
+        (TOKEN, "hunter22", True),
+        (late("${{ steps.make.output.url }}/x"), "http://db/x", False),
+        (late("${{ token }}:${{ port }}"), "hunter22:8080", True),
+    ],
+)
+def test_a_scripts_value_is_its_text_its_secret_or_what_its_template_gives(
+    value: str | SecretRef | LateText, text: str, is_secret: bool
+) -> None:
+    found = render_value(value, reveal, STEPS)
+    assert (revealed(found), isinstance(found, Secret)) == (text, is_secret)

@@ -151,11 +151,9 @@ def test_what_holds_by_its_unless_is_added_to_what_held() -> None:
     assert baseline.holding(Baseline(held=frozenset({"a"})), ["b"]).held == {"a", "b"}
 
 
-def test_what_the_plan_has_no_more_is_forgotten_but_not_a_package_that_another_step_has_now() -> None:
+def test_what_is_gone_is_forgotten_and_nothing_else() -> None:
     package, file, unit = PackageBaseline("/srv/a", "1", "", ""), FileBaseline("/f", True), ServiceBaseline("u")
-    other = replace(package, to="/srv/b")
-    packages = {"a": package, "b": other, "c": replace(package, to="/srv/c")}
-    before = Baseline("1", packages, files={"a": file, "f": file}, services={"u": unit})
-    after = baseline.forgetting(before, {"a"}, {"/srv/a", "/srv/b"})
-    assert (after.packages, after.files, after.services) == ({"a": package, "b": other}, {"a": file}, {})
+    before = Baseline("1", {"a": package, "c": package}, files={"a": file, "f": file}, services={"u": unit, "f": unit})
+    after = baseline.forgetting(before, {("package", "c"), ("file", "f"), ("service", "u"), ("file", "never known")})
+    assert (after.packages, after.files, after.services) == ({"a": package}, {"a": file}, {"f": unit})
     assert replace(after, packages=before.packages, files=before.files, services=before.services) == before

@@ -73,7 +73,7 @@ async def test_a_script_with_unless_that_ends_well_is_held_to_it(tmp_path: Path,
         await made.carry_out(Start("go", "web-1"))
         assert target.hold.baseline.held == held
     state = (target.home / ".octo-ssh/state/shop/default.json").read_bytes()
-    assert parse_baseline(state).held == {"go"}
+    assert parse_baseline(state, "/x.json").held == {"go"}
 
 
 async def test_a_script_that_fails_is_not_remembered(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import base64
 from pathlib import Path
 
 from octo_ssh.errors import RemoteError
+from octo_ssh.execution.probe import probe
 from octo_ssh.execution.voice import TAIL_BYTES, TAIL_LINES, StepVoice
 from octo_ssh.model.events import OutputSet, StepOutput, StepProgress
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.values import EnvSource, SecretRef
+from octo_ssh.model.work import ProbeWork, ScriptWork
 from tests.unit.execution.targets import stand
 from tests.unit.planning.builders import HERE
 
@@ -118,3 +120,11 @@ async def test_what_cannot_be_masked_fails_the_step(tmp_path: Path) -> None:
     assert voice.problem is not None
     assert "holds a NUL byte" in voice.problem.message
     assert "hunter22" not in voice.problem.message
+
+
+async def test_of_a_probe_the_last_words_count_also_where_they_begin_as_a_message(tmp_path: Path) -> None:
+    target = await stand(tmp_path)
+    await target.lock()
+    script = ScriptWork("printf '##octopus[half a message'; exit 3", {}, None, {}, None, 5.0, "")
+    end = await probe(target.hold, ProbeWork(script, 0.5, 1.0, None), StepVoice(target.context, "go", "web-1"))
+    assert (end.outcome, end.status, end.tail) == (Outcome.FAILED, 3, b"##octopus[half a message")

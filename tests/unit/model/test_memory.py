@@ -42,7 +42,7 @@ BASELINES = st.builds(
         st.builds(FileBaseline, TEXT, st.booleans(), DIGEST, st.integers(0, 0o7777), *[TEXT] * 3, st.booleans()),
         max_size=2,
     ),
-    services=st.dictionaries(TEXT, st.builds(ServiceBaseline, TEXT, TEXT, TEXT), max_size=2),
+    services=st.dictionaries(TEXT, st.builds(ServiceBaseline, *[TEXT] * 5), max_size=2),
     outputs=st.dictionaries(
         TEXT,
         st.builds(StepOutputs, st.dictionaries(OUTPUT, TEXT, max_size=2), st.frozensets(OUTPUT), TEXT),
@@ -55,7 +55,7 @@ BASELINES = st.builds(
 @given(BASELINES)
 def test_a_baseline_comes_back_as_it_was(baseline: Baseline) -> None:
     text = baseline_text(baseline)
-    assert parse_baseline(text) == baseline
+    assert parse_baseline(text, "/x.json") == baseline
     assert b"\n" not in text
     assert text.isascii()
 
@@ -64,7 +64,7 @@ def test_a_baseline_comes_back_as_it_was(baseline: Baseline) -> None:
 def test_a_damaged_baseline_is_an_error(baseline: Baseline, data: st.DataObject) -> None:
     text = baseline_text(baseline)
     with pytest.raises(RemoteError, match="damaged"):
-        parse_baseline(text[: data.draw(st.integers(0, len(text) - 1))])
+        parse_baseline(text[: data.draw(st.integers(0, len(text) - 1))], "/x.json")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,26 @@ def test_a_damaged_baseline_is_an_error(baseline: Baseline, data: st.DataObject)
 )
 def test_what_is_no_baseline_is_an_error(text: bytes) -> None:
     with pytest.raises(RemoteError, match="damaged"):
-        parse_baseline(text)
+        parse_baseline(text, "/x.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "it is no JSON (line 1, column 1)"),
+        (b'{"format":1', "it is no JSON (line 1, column 12)"),
+        (b"\xff", "it is no text"),
+        (b'{"format":1}', "'release' is missing"),
+        (b'{"format":3.5}', "unknown format 3.5"),
+        (b"[]", "it holds other things than it should"),
+    ],
+)
+def test_what_is_damaged_says_where_it_is_what_is_the_matter_and_what_to_do(text: bytes, why: str) -> None:
+    path = "/home/deploy/.octo-ssh/state/shop/default.json"
+    with pytest.raises(RemoteError) as caught:
+        parse_baseline(text, path)
+    assert caught.value.message == f"{path} on the target is damaged: {why}"
+    assert "or move it away: then nothing counts as done here" in caught.value.hint
 
 
 def lying(**changes: object) -> bytes:
@@ -115,26 +134,26 @@ def lying(**changes: object) -> bytes:
     ],
 )
 def test_a_baseline_that_no_octo_ssh_wrote_is_an_error(text: bytes) -> None:
-    assert parse_baseline(lying()).packages["shop"].folder == "1.0"
+    assert parse_baseline(lying(), "state").packages["shop"].folder == "1.0"
     with pytest.raises(RemoteError, match="damaged"):
-        parse_baseline(text)
+        parse_baseline(text, "state")
 
 
 @pytest.mark.parametrize("item", [b"[],", b"{},", b'"",', b"0,", b'{"":[]},'])
 def test_a_baseline_of_millions_of_things_is_not_taken_apart(item: bytes) -> None:
     with pytest.raises(RemoteError, match="more than 1000000 items"):
-        parse_baseline(b'{"format":1,"x":[' + item * 1_100_000 + b"0]}")
+        parse_baseline(b'{"format":1,"x":[' + item * 1_100_000 + b"0]}", "state")
 
 
 def test_what_a_text_holds_is_no_item() -> None:
     said = StepOutputs({f"N{number}": '[{",\\' * 6000 for number in range(50)})
     baseline = Baseline(outputs={"make": said})
-    assert parse_baseline(baseline_text(baseline)) == baseline
+    assert parse_baseline(baseline_text(baseline), "state") == baseline
 
 
 def test_a_newer_format_names_the_way_out() -> None:
     with pytest.raises(RemoteError, match="written by a newer octo-ssh"):
-        parse_baseline(b'{"format":2}')
+        parse_baseline(b'{"format":2}', "/x.json")
 
 
 def test_journal_lines_are_chained() -> None:
@@ -143,3 +162,9 @@ def test_journal_lines_are_chained() -> None:
     assert b"\n" not in first + second
     assert json.loads(first) == {"v": 1, "prev": "", "what": "ä\n"}
     assert json.loads(second)["prev"] == line_sha256(first + b"\n")
+
+
+def test_a_unit_of_an_older_baseline_is_looked_at_by_the_login() -> None:
+    text = json.loads(baseline_text(Baseline(services={"web": ServiceBaseline("shop", "active", user="root")})))
+    del text["services"]["web"]["user"], text["services"]["web"]["unit_sha256"]
+    assert parse_baseline(json.dumps(text).encode(), "/x.json").services == {"web": ServiceBaseline("shop", "active")}

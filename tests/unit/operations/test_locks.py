@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from octo_ssh.execution.steady import SteadySession
 from octo_ssh.model.events import TargetWarned
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import line_sha256
-from octo_ssh.model.observed import Lease
+from octo_ssh.model.observed import Baseline, Lease, Owed
 from octo_ssh.operations import locks
 from octo_ssh.operations.locks import LockQueue, lock_all, release_all
 from octo_ssh.output.record import RunRecord
@@ -95,11 +95,13 @@ async def take_from_others(
     return taken
 
 
-async def lock(holds: dict[str, Hold], *, wait_s: float = 0) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
+async def lock(
+    holds: dict[str, Hold], *, wait_s: float = 0, known: Collection[str] | None = None
+) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
     hold = next(iter(holds.values()))
     state, run = hold.context.artifacts.parent / "state", hold.context.identity.run
     queue = LockQueue(state, run, wait_s, asyncio.get_running_loop().time() + wait_s)
-    return await lock_all(holds, DUE, queue)
+    return await lock_all(holds, DUE, queue, known)
 
 
 def journal(fleet: LocalFleet, name: str) -> list[dict[str, Any]]:
@@ -253,3 +255,20 @@ async def test_two_runs_that_want_the_same_targets_never_both_go_without(fleet: 
         # the journal moved for whoever came later, or it is refused
         assert [end for end in ends if end == ({}, ())] == [({}, ())], ends
         await asyncio.gather(*(release_all(holds.values(), lambda _: "changed") for holds in runs))
+
+
+@pytest.mark.parametrize("known", [None, frozenset({"migrate"})])
+async def test_a_runbook_forgets_nothing_that_steps_of_a_plan_owe(
+    fleet: LocalFleet, known: frozenset[str] | None
+) -> None:
+    hold = await take(fleet, "web-1")
+    debt = Owed("deploy", "shop", "1.0", "activate")
+    left = Baseline(release="1.0", owed=(debt,), due={"1.0": ("deploy",)}, held=frozenset({"init"}))
+    hold.observed, hold.baseline = replace(hold.observed, baseline=left), left
+    assert await lock({"web-1": hold}, known=known) == ({}, ())
+    found: object = (hold.baseline.owed, hold.baseline.due, hold.baseline.held)
+    if known is None:
+        assert found == ((debt,), {"1.0": ("deploy", "migrate")}, frozenset({"init"}))
+    else:
+        assert found == ((), {"1.0": ("migrate",)}, frozenset())
+    await release_all([hold], lambda _: "changed")

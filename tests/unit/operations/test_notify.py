@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,7 +13,9 @@ import pytest
 
 from octo_ssh.errors import UsageError
 from octo_ssh.model.drift import DriftReport, Finding, FindingKind, State, StepDrift, TargetDrift
-from octo_ssh.operations.notify import addresses, body_of, notify
+from octo_ssh.operations.notify import _tells_a_part, addresses, body_of
+from octo_ssh.operations.notify import notify as notify_of
+from octo_ssh.output.drift_told import all_news
 
 AT = "2026-11-24T02:00:00.000Z"
 EARLIER = "2026-11-18T02:00:00.000Z"
@@ -73,6 +75,11 @@ def report(*targets: TargetDrift, old: tuple[str, ...] = (), gone: tuple[tuple[s
     return DriftReport("shop", "production", AT, targets, ages=ages, gone=gone)
 
 
+def notify(urls: list[str], found: DriftReport, *, always: bool, report_file: str = "") -> list[str]:
+    """Of all that the report itself knows to be news."""
+    return notify_of(urls, found, all_news(found), always=always, report_file=report_file)
+
+
 IN_SYNC = TargetDrift("web-9", (StepDrift("shop", "Shop", State.IN_SYNC),))
 DOWN = TargetDrift("web-8", unreachable="connection refused")
 
@@ -121,9 +128,26 @@ def test_who_is_told_when(receiver: Receiver, found: DriftReport, always: bool, 
     assert len(receiver.told) == count
 
 
+def test_whoever_is_always_told_is_told_what_is_still_there_by_name(receiver: Receiver) -> None:
+    found = report(drifted("web-1", edited()), drifted("web-2", edited("lib/a"), edited("lib/b")), old=("web-2",))
+    assert notify([receiver.url], found, always=True) == []
+    lines = receiver.told[0]["message"].splitlines()
+    assert lines[lines.index("Still there:") + 1 :] == ["- web-2: lib/a changed", "- web-2: lib/b changed"]
+    assert lines[lines.index("New:") + 1] == "- web-1: etc/app.conf changed"
+
+
+def test_what_an_apply_has_accepted_is_told_as_that(receiver: Receiver) -> None:
+    unit = Finding("unit", FindingKind.UNIT, "shop.service", "", "with evil.conf")
+    found = replace(report(IN_SYNC), accepted=(("web-9", unit),))
+    assert notify([receiver.url], found, always=False) == []
+    [told] = receiver.told
+    assert told["title"] == "Drift: shop in production: 1 accepted"
+    assert "Accepted by apply, and there still:\n- web-9: shop.service unit files changed" in told["message"]
+
+
 def test_only_the_first_ten_lines_are_told() -> None:
     found = report(drifted("web-1", *(edited(f"f{number:02}") for number in range(25))))
-    lines = body_of(found).splitlines()
+    lines = body_of(found, all_news(found)).splitlines()
     assert len([line for line in lines if line.startswith("- web-1: f")]) == 10
     assert lines[-1] == "- and 15 more"
 
@@ -132,7 +156,8 @@ def test_no_content_is_told_and_no_control_character() -> None:
     harm = Finding(
         "shop", FindingKind.CONTENT, "etc/\x1b[31m\u202eapp\n- root: fine", diff=("-password=old", "+password=new")
     )
-    body = body_of(report(drifted("web-1", harm)))
+    found = report(drifted("web-1", harm))
+    body = body_of(found, all_news(found))
     assert "password" not in body
     assert r'- web-1: "etc/\x1b[31m\u202eapp\n- root: fine" changed' in body.splitlines()
 
@@ -191,3 +216,19 @@ def test_what_is_no_address_is_told_before_anything_is_done(
     assert message in caught.value.message
     assert "hunter22" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "url", "is_told"),
+    [
+        ("no route to host", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnl", False),
+        ("cannot send to T1JJ3T3L2", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnl", True),
+        ("cannot send to a1brtd4jd", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnl", True),
+        ("a connection to 127.0.0.1 failed", "json://127.0.0.1:8080/hook", False),
+        ("403 for key=s3cr%20et", "json://127.0.0.1/?x=1&key=s3cr%20et", True),
+        ("403 for s3cr et", "json://127.0.0.1/?x=1&key=s3cr%20et", True),
+    ],
+)
+def test_a_reason_that_holds_any_token_of_an_address_is_kept_back(said: str, url: str, is_told: bool) -> None:
+    shown = "json://127.0.0.1:8080" if url.startswith("json") else "slack://T...2"
+    assert _tells_a_part(said, url, shown) is is_told

@@ -189,3 +189,23 @@ async def test_a_saved_plan_is_held_to_what_a_second_look_finds(fleet: LocalFlee
 
 def last_end(fleet: LocalFleet) -> RunEnded:
     return [event for event in fleet.events if isinstance(event, RunEnded)][-1]
+
+
+@pytest.mark.parametrize("works", [False, True])
+async def test_a_target_that_went_back_forgets_nothing_also_where_that_is_ignored(
+    fleet: LocalFleet, works: bool
+) -> None:
+    await apply_release(fleet, ApplyOptions(yes=True, approvals={"Sign": "fine"}))
+    verify = f"on_failure: ignore, verify: {{command: '{str(works).lower()}', within: 1s}}"
+    head = "release: '2.0'\npackages: {shop: {dir: release}}\n"
+    path = fleet.folder / "plan.yaml"
+    path.write_text(f"{HEAD}{head}steps:\n- {{name: Deploy, package: shop, to: ~/shop, {verify}}}\n")
+    ended = await apply(
+        PlanRequest(str(path)),
+        ApplyOptions(yes=True),
+        emit=fleet.events.append,
+        make_connector=fleet.make_connector,
+        surroundings=Surroundings(fleet.folder / "state", fleet.folder / "cache"),
+    )
+    left = json.loads((fleet.home("web-1") / ".octo-ssh/state/shop/production.json").read_text())
+    assert (ended, list(left["files"])) == ((ExitCode.DONE, []) if works else (ExitCode.FAILED, ["file"]))

@@ -57,9 +57,7 @@ async def remember(fleet: LocalFleet, name: str, baseline: Baseline) -> None:
             baseline=baseline_text(baseline),
         )
     )
-    await session.act(
-        release("~/.octo-ssh", epoch=1, token="t", project="shop", environment="staging", syslog="")
-    )
+    await session.act(release("~/.octo-ssh", epoch=1, token="t", project="shop", environment="staging", syslog=""))
 
 
 def stand(fleet: LocalFleet, name: str, folder: str, *, complete: bool = True) -> None:

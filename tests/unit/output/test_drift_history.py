@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 from octo_ssh.errors import StateError
 from octo_ssh.model.drift import DriftReport, Expected, Finding, FindingKind, State, StepDrift, TargetDrift
+from octo_ssh.output import drift_database
 from octo_ssh.output.document import timestamp
 from octo_ssh.output.drift_database import DATABASE
 from octo_ssh.output.drift_history import (
@@ -315,9 +318,32 @@ def test_reading_where_nothing_was_ever_checked_makes_nothing(path: Path) -> Non
         (4, 9, "still there after 6 days"),
         (9, None, "still there after 24 hours"),
         (10 - 1 / 1440, 9, "still there after 1 minute"),
+        (10, 10 - 20 / 86400, "new in the last 20 seconds"),
+        (10, 10 - 0.2 / 86400, "new in the last second"),
+        (10 - 20 / 86400, 9, "still there after 20 seconds"),
+        (10 - 59.6 / 86400, 9, "still there after 1 minute"),
         (None, 9, ""),
     ],
 )
 def test_an_age_in_words(first_seen: float | None, before: float | None, words: str) -> None:
     said = age_words("" if first_seen is None else at(first_seen), at(10), "" if before is None else at(before))
     assert said == words
+
+
+def test_whoever_reads_while_the_first_check_is_written_down_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, has_looked = tmp_path / "state" / DATABASE, threading.Event()
+    real = drift_database._version
+
+    def version(database: sqlite3.Connection) -> int:
+        found = real(database)
+        has_looked.set()
+        return found
+
+    with ThreadPoolExecutor() as pool:
+        with drift_database.connected(path):
+            monkeypatch.setattr(drift_database, "_version", version)
+            reads = pool.submit(checked_projects, path)
+            assert has_looked.wait(20)
+        assert reads.result(20) == ()

@@ -168,3 +168,10 @@ def test_without_a_history_nothing_is_called_new() -> None:
 )
 def test_a_moment_in_words(at: str, words: str) -> None:
     assert moment_words(at) == words
+
+
+def test_what_to_do_and_what_was_accepted_stand_on_the_page() -> None:
+    refused = TargetDrift("web-1", unreachable="host key is unknown", hint="review it: octo-ssh trust web-1")
+    page = report_html(replace(report(refused), accepted=(("web-2", STOPPED),)))
+    assert "review it: octo-ssh trust web-1" in page
+    assert "accepted by apply since the check before" in page

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from octo_ssh.model.drift import DriftReport, Finding, FindingKind
 from octo_ssh.output.document import to_text
 from octo_ssh.output.drift_json import drift_document, drift_schema
-from tests.unit.output.drifts import everything, report, step, target, web
+from tests.unit.output.drifts import changed, everything, report, step, target, web
 
 SCHEMA = Draft202012Validator(drift_schema())
 
@@ -66,6 +66,7 @@ def test_programs_find_counts_ages_and_entries() -> None:
         "expected": 1,
         "in_sync": 2,
         "gone": 1,
+        "accepted": 0,
     }
     first = document["targets"][0]["steps"][0]["findings"][0]
     assert (first["first_seen"], first["diff"][1]) == ("2026-11-24T07:03:12Z", "-port = 80")
@@ -77,3 +78,12 @@ def test_programs_find_counts_ages_and_entries() -> None:
         "step": None,
     }
     assert document["targets"][6]["busy"] is True
+
+
+def test_what_to_do_and_what_was_accepted_are_told() -> None:
+    refused = target("web-1", unreachable="host key is unknown", hint="review it: octo-ssh trust web-1")
+    document = drift_document(report([refused], accepted=(("web-2", changed("x")),)))
+    assert [error.message for error in Draft202012Validator(drift_schema()).iter_errors(document)] == []
+    assert document["targets"][0]["hint"] == "review it: octo-ssh trust web-1"
+    assert [row["subject"] for row in document["accepted"]] == ["x"]
+    assert document["counts"]["accepted"] == 1

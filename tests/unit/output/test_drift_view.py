@@ -23,7 +23,7 @@ def test_all_that_a_check_can_tell_stands_in_its_place() -> None:
         "shop in production, 10 targets, 2026-11-24 07:03 UTC",
         "  unreachable  web-06  connection refused",
         "  unknown      web-07  busy: ann@box applies shop",
-        "  drift        web-08: host key: IT HAS CHANGED offered: SHA256:bbbb",
+        "  drift        web-08: IT HAS CHANGED offered: SHA256:bbbb",
         "",
         "Deploy shop",
         "  drift        3 targets: etc/app.conf changed, new since yesterday on 2, still there after 6 days on 1",
@@ -166,10 +166,10 @@ def test_the_last_line_is_good_only_where_all_was_looked_at_and_nothing_drifted(
         (FindingKind.ENABLED, ("shop.service", "enabled", "not enabled"), "shop.service is not enabled, was enabled"),
         (FindingKind.STATE, ("shop.service", "active"), "shop.service is not as it was left, was active"),
         (FindingKind.MASKED, ("shop.service", "enabled", "masked"), "shop.service is masked"),
-        (FindingKind.UNIT, ("shop.service", "", "with x.conf"), "shop.service unit files changed: with x.conf"),
+        (FindingKind.UNIT, ("shop.service", "", "with x.conf"), "shop.service unit files changed (now with x.conf)"),
         (FindingKind.UNIT, ("shop.service", "", "changed"), "shop.service unit files changed"),
         (FindingKind.OLD_RELEASE, ("shop.service", "1.4.2", "1.4.1"), "shop.service still runs 1.4.1, not 1.4.2"),
-        (FindingKind.UNLESS, ("seed", "already so", "'unless' gave 1"), "seed is not so any more: 'unless' gave 1"),
+        (FindingKind.UNLESS, ("seed", "already so", "'unless' gave 1"), "seed is undone: 'unless' gave 1"),
         (FindingKind.OWED, ("activate", "", "owed since 1"), "activate was never seen to be done: owed since 1"),
         (FindingKind.CHECK, ("smoke", "passes", "exit status 7"), "smoke does not pass: exit status 7"),
         (FindingKind.HOST_KEY, ("",), "host key changed"),
@@ -217,3 +217,27 @@ def test_nothing_from_a_target_is_a_control_sequence() -> None:
     found = report([target("a", drifted), target("b", unreachable=harm)], gone=(("a", finding),))
     for line in text(found, verbose=True):
         assert not set(line) & set("\x1b\x07\u202e\n\r")
+
+
+def test_what_to_do_stands_below_the_trouble_once_for_each_target() -> None:
+    host_key = Finding("", FindingKind.HOST_KEY, "host key", "as in known_hosts", "IT HAS CHANGED")
+    targets = [
+        *(target(f"web-{number}", unreachable="unknown key", hint=f"trust web-{number}") for number in range(7)),
+        target("db", findings=(host_key,), hint="trust db\nnow"),
+        target("web-9", unreachable="refused"),
+    ]
+    lines = text(report(targets))
+    [unknown] = [number for number, line in enumerate(lines) if line.endswith("  unknown key")]
+    shown = [f"{' ' * 15}trust web-{number}" for number in range(5)]
+    more = f"{' ' * 15}… and so for 2 more: -v shows them"
+    assert lines[unknown + 1 : unknown + 8] == [*shown, more, "  unreachable  web-9  refused"]
+    assert lines[unknown + 8 : unknown + 10] == ["  drift        db: IT HAS CHANGED", f"{' ' * 15}trust db now"]
+    assert f"{' ' * 15}trust web-6" in text(report(targets), verbose=True)
+
+
+def test_what_an_apply_has_accepted_is_there_still() -> None:
+    unit = Finding("unit", FindingKind.UNIT, "shop.service", "", "with evil.conf")
+    lines = text(report([target("web-1")], accepted=(("web-1", unit),)))
+    place = lines.index("There still, and accepted by apply since the check before")
+    assert lines[place + 1] == "  accepted     web-1: shop.service unit files changed (now with evil.conf)"
+    assert lines[-1] == "drift: none; accepted 1; in sync 1 (of 1), 1.9 s"

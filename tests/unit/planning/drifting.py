@@ -101,13 +101,12 @@ class Check:
 
     def observed(self, name: str = "web-1") -> Observed:
         base = Observed(facts(name), None, 0, None, self.left)  # type: ignore[arg-type]
-        return replace(
-            base,
-            packages={} if self.package is None else {"deploy": self.package},
-            files={} if self.file is None else {"unit": self.file},
-            services={} if self.service is None else {"service": self.service},
-            **self.seen,
-        )
+        known = {
+            "packages": {} if self.package is None else {"deploy": self.package},
+            "files": {} if self.file is None else {"unit": self.file},
+            "services": {} if self.service is None else {"service": self.service},
+        }
+        return replace(base, **{**known, **self.seen})
 
     def given(self) -> DriftInput:
         found = loaded(*self.steps, **{"targets": ("web-1",), **self.plan})

@@ -12,6 +12,7 @@ from octo_ssh.model.drift import FindingKind, State
 from octo_ssh.model.manifest import Entry, Kind
 from octo_ssh.model.observed import Baseline, Lease, Owed
 from octo_ssh.model.plan import When
+from octo_ssh.output.drift_counts import counts
 from octo_ssh.planning.drift import report
 from tests.unit.planning.builders import file, file_seen, package, service
 from tests.unit.planning.drifting import TODAY, Check, expected, file_left, package_left, there, tree
@@ -55,6 +56,13 @@ def test_a_holder_that_says_nonsense_is_still_somebody(who: str) -> None:
 def test_a_target_that_was_not_reached_is_unknown_with_the_reason() -> None:
     told = Check(keys={"observed": {}, "unreachable": {"web-1": "connection refused"}}).report()
     assert [(one.state, one.unreachable) for one in told.targets] == [(State.UNKNOWN, "connection refused")]
+
+
+def test_a_target_that_answers_and_says_nothing_of_use_is_no_unreachable_one() -> None:
+    told = Check(keys={"observed": {}, "broken": {"web-1": "its memory is damaged"}}).report()
+    (target,) = told.targets
+    assert (target.state, target.unreachable, target.broken) == (State.UNKNOWN, "its memory is damaged", True)
+    assert (counts(told).unknown, counts(told).unreachable) == (1, 0)
 
 
 def test_a_changed_host_key_is_a_finding() -> None:

@@ -120,6 +120,13 @@ def test_what_only_its_owner_may_read_and_what_once_held_a_secret_is_not_shown(k
     assert check.step("unit").findings[0].diff == ()
 
 
+def test_what_somebody_closed_to_others_is_not_shown() -> None:
+    check = planned()
+    check.file = file_seen("their own\n", mode=0o600)
+    (content, mode) = check.step("unit").findings
+    assert (content.kind.value, content.diff, mode.kind.value) == ("content", (), "mode")
+
+
 def test_a_known_secret_that_somebody_put_there_is_masked() -> None:
     check = planned()
     check.file = file_seen("s3cret-token\n")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from octo_ssh.model.drift import FindingKind, State
 from octo_ssh.model.manifest import Entry, Kind, Manifest
-from octo_ssh.model.observed import MAX_OWNERS, Owed, Place, ReleaseFolder
+from octo_ssh.model.observed import MAX_OWNERS, Baseline, Owed, Place, ReleaseFolder
 from octo_ssh.planning.derive import Derived, Underivable
 from octo_ssh.planning.drift_trees import Owners
 from tests.unit.planning.builders import package, place
@@ -432,3 +432,53 @@ def test_what_may_not_be_read_is_never_called_missing_or_changed(data: st.DataOb
     step = check({**hidden, **blind}, manifest=manifest, unreadable=frozenset(closed) - hidden.keys()).step("deploy")
     assert step.findings == ()
     assert step.state is (State.UNKNOWN if closed else State.IN_SYNC)
+
+
+def test_the_mode_of_the_release_folder_itself_counts() -> None:
+    (finding,) = check(mode=0o777).step("deploy").findings
+    assert (finding.kind.value, finding.subject, finding.was, finding.now) == ("mode", ".", "0755", "0777")
+
+
+@pytest.mark.parametrize("mode", [None, 0o755, 0o2755])
+def test_a_release_folder_that_has_its_group_from_above_is_right(mode: int | None) -> None:
+    assert check(mode=mode).step("deploy").state is State.IN_SYNC
+
+
+def test_a_release_that_is_current_and_that_nothing_is_remembered_of_is_no_pending_one() -> None:
+    made = Check(left=Baseline(), file=None, service=None)
+    assert made.found() == {("manifest", "baseline")}
+    for seen in (there(current=None), place(place=Place.ABSENT), place(place=Place.FOREIGN, current="1.4.2"), None):
+        made.package = seen
+        assert made.step("deploy").reason == "never applied here"
+    made = Check(left=Baseline(release="1.4.2"))  # its memory of this step ended when the plan had it no more
+    assert made.step("deploy").reason == "never applied here"
+
+
+# A step by another name
+
+
+def renamed(**keys: Any) -> Check:
+    made = Check(steps=(package("bring", to="/srv/shop"),), keys=keys)
+    made.seen["packages"] = {"deploy": there(), "bring": there()}
+    return made
+
+
+def test_a_package_that_was_applied_under_another_name_is_not_called_never_applied() -> None:
+    step = renamed().step("bring")
+    assert (step.state, step.reason) == (State.PENDING, "applied as step 'deploy', which the plan has no more")
+
+
+def test_against_the_plan_a_package_that_was_applied_under_another_name_is_compared() -> None:
+    key = ("bring", "web-1")
+    made = renamed(against_plan=True, wanted={key: Derived(MANIFEST)})
+    assert made.target().state is State.IN_SYNC
+    made.keys["wanted"] = {key: Derived(Manifest({**MANIFEST.entries, "etc/app.conf": EVIL}))}
+    assert made.found("bring") == {("content", "etc/app.conf")}
+
+
+def test_a_shared_path_that_may_not_be_looked_at_is_unknown_and_never_gone() -> None:
+    left = package_left(shared=("var/uploads", "var/log"))
+    made = Check(package=there(closed=frozenset({"var/uploads"})))
+    made.left = replace(made.left, packages={"deploy": left})
+    assert {found for found in made.found() if found[0] == "shared"} == {("shared", "var/log")}
+    assert "shared/var/uploads may not be looked at" in made.step("deploy").reason

@@ -152,3 +152,9 @@ def test_a_check_that_was_asked_is_told(health: Health, state: State, reason: st
 
 def test_a_check_that_was_not_asked_is_not_named() -> None:
     assert names(check(check_step())) == []
+
+
+@pytest.mark.parametrize("known", [{"done": DONE}, {}])
+def test_an_unless_that_took_too_long_tells_nothing(known: dict[str, Any]) -> None:
+    step_ = check(UNLESS, unless={"swap": 124}, **known).step("swap")
+    assert (step_.state, step_.reason) == (State.UNKNOWN, "its 'unless' ended with status 124: it took too long")

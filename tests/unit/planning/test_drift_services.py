@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from octo_ssh.model.drift import State
-from octo_ssh.model.observed import ServiceSeen
+from octo_ssh.model.observed import ReleaseFolder, ServiceSeen
 from octo_ssh.model.plan import ServiceState
 from octo_ssh.model.values import Template
 from tests.unit.planning.builders import HERE, service
-from tests.unit.planning.drifting import STEPS, Check, there, unit_left, unit_seen
+from tests.unit.planning.drifting import STEPS, Check, package_left, there, unit_left, unit_seen
 
 DROPIN = "/etc/systemd/system/shop.service.d/evil.conf"
 
@@ -126,3 +126,15 @@ def test_against_the_plan_a_name_that_depends_on_outputs_is_unknown() -> None:
     unit = Template("${{ steps.run.output.unit }}", HERE)
     check = Check(steps=(service(unit=unit),), keys={"against_plan": True})
     assert check.step("service").reason == "what the plan wants cannot be told: its name depends on outputs of steps"
+
+
+def test_a_process_in_an_old_release_is_found_where_a_link_leads_to_the_place() -> None:
+    """The kernel tells where a process really is."""
+    seen = unit_seen(runs_in=("/data/srv/shop/releases/1.4.1/bin/app (deleted)",))
+    check = Check(service=seen, package=there(releases=(*there().releases, ReleaseFolder("1.4.1", "1" * 64))))
+    (finding,) = check.step("service").findings
+    assert (finding.kind.value, finding.now) == ("old release", "1.4.1")
+    check.package = there()  # nobody knows such a release here: it may be somebody else's
+    assert check.step("service").state is State.IN_SYNC
+    check.left = replace(check.left, packages={"deploy": package_left(history=("1.4.1",))})
+    assert check.found("service") == {("old release", "shop")}

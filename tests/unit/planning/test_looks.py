@@ -95,6 +95,13 @@ def test_unless_cannot_use_outputs_but_its_script_can() -> None:
         asked(looking(run("make"), unless(text='test -e "$X"', env=env)))
 
 
+def test_a_check_asks_what_can_be_asked_and_knows_why_it_cannot_ask_the_others() -> None:
+    made = looking(run("make"), unless("bad", 'test -e "$X"', env={"X": LATE}), unless())
+    found, why = made.unless_where_possible("web-1", observed("web-1"))
+    assert ([one.step_id for one in found], set(why)) == (["init"], {"bad"})
+    assert why["bad"].startswith("'unless' of 'bad' uses X, which depends on outputs of steps")
+
+
 def test_another_target_is_asked_for_once_steps_alone() -> None:
     made = looking(unless("a", once=True), unless("b"), file(), options=RunOptions(limit=("web-1",)))
     assert [one.step_id for one in asked(made)] == ["a", "b"]

@@ -8,11 +8,24 @@ import pytest
 
 from octo_ssh.errors import FileErrors, Refused
 from octo_ssh.model.observed import Baseline, FileBaseline
-from octo_ssh.model.plan import Budget, Rolling
+from octo_ssh.model.plan import Budget, Rolling, Step
 from octo_ssh.model.values import Template
 from octo_ssh.model.work import Window
 from octo_ssh.planning.plan import failures, share
-from tests.unit.planning.builders import HERE, Case, facts, group, loaded, observed, package, run
+from octo_ssh.planning.request import RunOptions
+from tests.unit.planning.builders import (
+    HERE,
+    Case,
+    facts,
+    file,
+    group,
+    inventory,
+    loaded,
+    observed,
+    package,
+    run,
+    service,
+)
 
 TEN = tuple(f"web-{number:02}" for number in range(10))
 
@@ -84,7 +97,38 @@ def test_a_pause_that_asks_is_in_the_window() -> None:
 def test_targets_that_watch_for_steps_of_before_are_to_forget_them_but_not_for_a_runbook() -> None:
     watched = Baseline("1.4.2", files={"gone": FileBaseline("/f", True)})
     seen = {"web-1": observed("web-1", baseline=watched), "web-2": observed("web-2")}
-    assert Case(loaded(package("deploy", to="/srv/shop"), targets=tuple(seen)), seen).plan().forgetting == {"web-1"}
-    assert (
-        Case(loaded(run("say"), release=None, packages=(), targets=tuple(seen)), seen).plan().forgetting == frozenset()
-    )
+    made = Case(loaded(package("deploy", to="/srv/shop"), targets=tuple(seen)), seen).plan()
+    assert made.forgetting == {"web-1": {("file", "gone")}}
+    assert Case(loaded(run("say"), release=None, packages=(), targets=tuple(seen)), seen).plan().forgetting == {}
+
+
+ELSEWHERE = inventory("web-1", "db-1", tags={"web-1": ("web",), "db-1": ("db",)}, environments=("staging",))
+
+
+@pytest.mark.parametrize(
+    ("step", "gone"),
+    [
+        (file("conf"), ()),
+        (file("conf", on=("web",)), ()),
+        (file("conf", once=True), ()),
+        (file("conf", when=Template("${{ false }}", HERE)), ()),
+        (file("conf", environments=("staging",)), ()),
+        (group("all", file("conf"), on=("web",)), ()),
+        (file("conf", on=("db",)), ("file",)),
+        (file("conf", environments=("production",)), ("file",)),
+        (group("all", file("conf"), on=("db",)), ("file",)),
+        (group("all", file("conf"), environments=("production",)), ("file",)),
+        (service("conf"), ("file",)),
+        (run("conf"), ("file",)),
+    ],
+)
+@pytest.mark.parametrize("skipped", [False, True])
+def test_a_step_that_is_for_others_now_or_another_kind_is_to_be_forgotten_here(
+    step: Step, gone: tuple[str, ...], skipped: bool
+) -> None:
+    """What is only left out today is not: its file stays where it is, and watched."""
+    seen = {"web-1": observed("web-1", baseline=Baseline("1.4.2", files={"conf": FileBaseline("/f", True)}))}
+    made = Case(loaded(package("deploy", to="/srv/shop"), step, inv=ELSEWHERE, environment="staging"), seen)
+    made.options = RunOptions(limit=("web-1",), skip_steps=frozenset({"conf"} if skipped else ()))
+    expected = {"web-1": {(kind, "conf") for kind in gone}} if gone else {}
+    assert made.plan().forgetting == expected

@@ -285,3 +285,71 @@ def test_a_once_service_is_compared_on_the_first_target_that_can_be_reached() ->
     step = made.plan().steps[0]
     assert step.targets == ("web-2",)
     assert step.planned["web-2"].reason == "shop: inactive → running"
+
+
+UNIT, EVIL = "/etc/systemd/system/shop.service", "/etc/systemd/system/shop.service.d/evil.conf"
+VENDOR = "/usr/lib/systemd/system/shop.service.d/10-vendor.conf"
+LEFT = {UNIT: "1", EVIL.replace("evil", "old"): "2", VENDOR: "3"}
+
+
+def with_files(files: dict[str, str], sha256: str = "now") -> ServiceSeen:
+    dropins = tuple(path for path in files if path.endswith(".conf"))
+    return replace(service_seen(), unit_sha256=sha256, files=files, dropins=dropins)
+
+
+def said_of(files: dict[str, str], left: ServiceBaseline | None, *steps: Step) -> str:
+    """What follows the sentence of a unit whose files are these; the steps write what they may."""
+    baseline = Baseline() if left is None else Baseline(services={"service": left})
+    made = loaded(*steps, service(state=RUNNING), targets=("web-1",), packages=("shop",), release="1.4.2")
+    seen = observed(
+        services={"service": with_files(files)},
+        files={one.id: file_seen(path=UNIT) for one in steps},
+        baseline=baseline,
+    )
+    found = Case(made, {"web-1": seen}).of("service")
+    assert found.only_remembers
+    _, and_remembered, rest = found.reason.partition("and is remembered so")
+    assert and_remembered
+    assert bool(work_of(found).accepts) is bool(rest)
+    return rest.removeprefix("; accepts unit files that no file step writes: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({EVIL: "4"}, f"{EVIL} (new)"),
+        ({EVIL.replace("evil", "old"): "4"}, f"{EVIL.replace('evil', 'old')} (changed)"),
+        ({UNIT: "4", EVIL: "5"}, f"{UNIT} (changed), {EVIL} (new)"),
+        ({VENDOR: ""}, f"{VENDOR} (removed)"),
+    ],
+)
+def test_unit_files_that_are_not_as_they_were_left_are_named(change: dict[str, str], said: str) -> None:
+    left = ServiceBaseline("shop", "active", unit_sha256="before", files=LEFT)
+    files = {path: digest for path, digest in {**LEFT, **change}.items() if digest}
+    assert said_of(files, left) == said
+
+
+def test_what_a_file_step_writes_is_not_among_them() -> None:
+    left = ServiceBaseline("shop", "active", unit_sha256="before", files=LEFT)
+    write = file(path=UNIT.replace("/etc/", "/etc//"), content="text\n")
+    assert said_of({**LEFT, UNIT: "4"}, left, write) == ""
+    assert said_of({**LEFT, UNIT: "4", EVIL: "5"}, left, write) == f"{EVIL} (new)"
+
+
+@pytest.mark.parametrize("left", [None, ServiceBaseline("shop", "active", unit_sha256="before")])
+def test_where_nobody_knows_how_they_were_what_came_with_the_system_is_not_named(left: ServiceBaseline | None) -> None:
+    assert said_of({**LEFT, EVIL: "4"}, left) == f"{EVIL}, {EVIL.replace('evil', 'old')}"
+    assert said_of({UNIT: "1", VENDOR: "3"}, left) == ""
+
+
+def test_many_are_counted() -> None:
+    left = ServiceBaseline("shop", "active", unit_sha256="before", files=LEFT)
+    names = {f"{EVIL}.{number:02}": "4" for number in range(12)}
+    assert said_of({**LEFT, **names}, left).endswith(f"{EVIL}.09 (new) and 2 more")
+
+
+def test_they_are_named_whatever_else_is_done() -> None:
+    left = ServiceBaseline("shop", "active", unit_sha256="before", files=LEFT)
+    seen = replace(with_files({**LEFT, EVIL: "4"}), active="inactive")
+    found = case(service(state=RUNNING), seen=seen, baseline=Baseline(services={"service": left})).of("service")
+    assert found.reason == f"shop: inactive → running; accepts unit files that no file step writes: {EVIL} (new)"

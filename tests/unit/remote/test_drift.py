@@ -68,7 +68,7 @@ async def test_the_current_release_is_told_with_its_manifest_and_owners(
     assert seen.observed.packages == seen.packages
     place = seen.packages["deploy"]
     owners = dict.fromkeys((".", *manifest.entries), OURS)
-    assert place.trees == {"1.0": Tree(manifest.entries, owners=owners)}
+    assert place.trees == {"1.0": Tree(manifest.entries, owners=owners, mode=0o755)}
     assert place.manifests == {"1.0": manifest}
     assert place.fingerprint == ""
     in_haste = (await check(machine, quick=True)).packages["deploy"]
@@ -270,9 +270,11 @@ async def test_a_release_that_is_closed_as_a_whole_is_unknown(login: Machine, mo
     (login.to / "releases/1.0").chmod(mode)
     tree = (await check(login)).packages["deploy"].trees["1.0"]
     assert "." in tree.unreadable
-    os.chown(login.to, 0, 0)
-    login.to.chmod(0o700)
-    assert (await check(login)).packages["deploy"].place is Place.UNREADABLE
+    for path in (login.to / "releases", login.to):
+        os.chown(path, 0, 0)
+        path.chmod(mode)
+        assert (await check(login)).packages["deploy"].place is Place.UNREADABLE
+        path.chmod(0o755)
 
 
 async def test_another_user_sees_what_the_login_may_not(login: Machine) -> None:
@@ -334,3 +336,49 @@ async def test_a_check_needs_no_disk_that_can_be_written_to(machine: Machine) ->
     ask = DriftAsk((PlaceAsk("deploy", str(machine.to)),), (FileRequest("one", "file", "0" * 64),), {"two": "shop"})
     seen = await session.observe(drift("~/.octo-ssh", "shop", "staging", ask))
     assert len(seen.packages["deploy"].trees["1.0"].entries) == len(manifest.entries) + 20
+
+
+async def test_a_release_whose_name_ends_in_a_newline_is_another_one(machine: Machine) -> None:
+    await released(machine)
+    shutil.copytree(machine.to / "releases/1.0", machine.to / "releases/1.0\n", symlinks=True)
+    (machine.to / "current").unlink()
+    (machine.to / "current").symlink_to("releases/1.0\n")
+    assert (await check(machine)).packages["deploy"].current == "1.0\n"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("elsewhere")])
+async def test_nobody_waits_for_what_stands_where_a_file_of_ours_was(
+    machine: Machine, make: Callable[[Path], object]
+) -> None:
+    await released(machine)
+    owner = machine.to / ".octo-ssh/owner"
+    owner.unlink()
+    make(owner)
+    place = (await check(machine)).packages["deploy"]
+    assert (place.place, place.owner) == (Place.FOREIGN, ".octo-ssh/owner in it is no file")
+    (machine.root / "state/shop").mkdir(parents=True, exist_ok=True)
+    make(machine.root / "state/shop/staging.json")
+    with pytest.raises(RemoteError, match="is no file: move it away"):
+        await check(machine)
+
+
+async def test_a_memory_that_is_closed_is_never_called_empty(login: Machine) -> None:
+    await released(login)
+    state = login.root / "state/shop"
+    state.mkdir(parents=True)
+    (state / "staging.json").write_text("{}")
+    for path in (state, state.parent):
+        os.chown(path, 0, 0)
+        path.chmod(0o700)
+        with pytest.raises(RemoteError, match="cannot be looked into"):
+            await check(login)
+        path.chmod(0o755)
+
+
+async def test_shared_paths_in_a_closed_folder_are_not_called_gone(login: Machine) -> None:
+    await released(login)
+    (login.to / "shared/in/there").mkdir(parents=True)
+    (login.to / "shared/in").chmod(0o700)
+    asked = PlaceAsk("deploy", str(login.to), ("in/there", "in/nowhere", "in", "out"))
+    place = (await check(login, asked)).packages["deploy"]
+    assert (place.shared, place.closed) == (frozenset({"in"}), frozenset({"in/there", "in/nowhere"}))

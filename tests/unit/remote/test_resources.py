@@ -239,3 +239,12 @@ def test_a_reply_that_makes_no_sense_is_refused(fields: tuple[str, ...]) -> None
 def test_content_that_is_not_what_was_hashed_is_dropped() -> None:
     reply = file_reply("/x", "file", "0", "81a4:0:0:1:root:root", digest(b"a"), content=gzip.compress(b"b"))
     assert look((FileRequest("one", "/x", digest(b"")),), {}).parse(reply).files["one"].content is None
+
+
+async def test_a_path_of_which_nobody_can_tell_is_not_called_absent(machine: Machine) -> None:
+    """As on a disk that fails: here, a name that no disk can hold, and links that lead in a circle."""
+    (machine.home / "circle").symlink_to("circle")
+    seen = await see(machine, "x" * 300, "circle/file", "none: No such file or directory", "file: Not a directory/x")
+    assert [one.kind.value for one in seen] == ["unreadable", "unreadable", "absent", "absent"]
+    (machine.home / "a file").write_bytes(b"")
+    assert [one.kind.value for one in await see(machine, "a file/below")] == ["absent"]

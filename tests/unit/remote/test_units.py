@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -53,7 +54,14 @@ async def see(manager: Manager, unit: str = "shop") -> ServiceSeen:
 
 async def test_the_same_files_give_the_same_digest(manager: Manager) -> None:
     seen = await see(manager)
-    assert seen == ServiceSeen(True, "loaded", "inactive", "disabled", unit_sha256=seen.unit_sha256)
+    assert seen == ServiceSeen(
+        True,
+        "loaded",
+        "inactive",
+        "disabled",
+        unit_sha256=seen.unit_sha256,
+        files={FRAGMENT: hashlib.sha256(b"[Service]\nExecStart=/bin/true\n").hexdigest()},
+    )
     assert len(seen.unit_sha256) == 64
     assert await see(manager) == seen
     assert await manager.bring(ServiceState.STOPPED) == seen
@@ -91,6 +99,7 @@ async def test_every_change_on_disk_shows_though_systemd_was_told_of_none(
     after = await see(manager)
     assert len(after.unit_sha256) == 64
     assert after.unit_sha256 != before.unit_sha256
+    assert after.files != before.files
 
 
 async def test_drop_ins_are_told_and_their_content_counts(manager: Manager) -> None:
