@@ -102,10 +102,9 @@ def _from_stat(group: Mapping[str, bytes], closed: set[str], most: int) -> Itera
     """Three lists in the same order: paths, ``mode size owner`` (the mode in hexadecimal), and the links' targets."""
     paths, stats = _list(group["paths"], 1, most), _text(group["stats"], most)
     targets = iter(_list(group["links"], 1, most))
-    lines = stats.split(b"\n")[:-1] if stats.count(b"\n") == len(paths) else []
-    if len(paths) != len(lines):
+    if stats.count(b"\n") != len(paths):
         raise ValueError("the listing does not hang together: the folder changed while it was read")
-    for path, line in zip(paths, lines, strict=True):
+    for path, line in zip(paths, stats.split(b"\n")[:-1], strict=True):
         mode, size, owner = line.split()
         bits = _number(mode, 16)
         kind = Kind.OTHER
