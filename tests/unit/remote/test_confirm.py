@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from octo_ssh.errors import RemoteError
+from octo_ssh.model.jobs import Hangup, JobEnd, JobKey, JobPlace
 from octo_ssh.model.observed import PackagePlace, PlaceRequest
 from octo_ssh.model.program import Acting
 from octo_ssh.model.timers import TimerSeen, Verdict
@@ -24,6 +25,7 @@ from octo_ssh.model.wire import ReplyParser, program_text
 from octo_ssh.remote.arm import Arming, WayBack, arm, beats
 from octo_ssh.remote.confirm import confirm, disarm
 from octo_ssh.remote.grant import FlipLost, grant
+from octo_ssh.remote.job import launch
 from octo_ssh.remote.observe import observe
 from octo_ssh.remote.switch import switch
 
@@ -379,6 +381,58 @@ async def test_who_arms_next_ends_the_timer_of_the_run_before(machine: Machine) 
     assert await machine.session.act(confirm(str(machine.to), "t1", Verdict.CONFIRMED, patience_s=1)) is None
     assert (await decide(machine, Verdict.CONFIRMED, token="t2")).verdict is Verdict.CONFIRMED
     assert current(machine) == "releases/2.0"
+
+
+async def test_a_script_of_an_overtaken_run_that_is_gone_on_with_is_waited_for(machine: Machine) -> None:
+    lay(machine, "1.0", "2.0", current="1.0")
+    await deploy(machine, program(machine))
+    told = Path(beats(str(machine.to), "t1"))
+    add(told, "b")
+    await machine.session.act(program(machine, token="t2", within_s=1, epoch=EPOCH + 1, lease="another"))
+    assert timers(machine) == []
+    await asyncio.sleep(4)
+    assert current(machine) == "releases/2.0"
+    add(told, "e")
+    await until_gone(machine, "t2")
+    assert current(machine) == "releases/1.0"
+    await machine.session.act(disarm(str(machine.to)))
+    assert (await look(machine)).timers == ()
+
+
+async def test_a_script_tells_the_timer_of_itself_and_does_not_begin_once_the_target_goes_back(
+    machine: Machine,
+) -> None:
+    lay(machine, "1.0", "2.0", current="1.0")
+    await deploy(machine, program(machine))
+    told = Path(beats(str(machine.to), "t1"))
+    (machine.root / "work/run-1").mkdir(parents=True)
+    machine.root.chmod(0o700)
+
+    def job(name: str) -> Acting[JobEnd]:
+        place = JobPlace(str(machine.root), "run-1", name, name[0] * 32)
+        key = JobKey("deploy", "activate", "d" * 64)
+        return launch(
+            place,
+            key=key,
+            env={},
+            script=f"cat '{told}' >~/seen",
+            cwd=None,
+            timeout_s=20,
+            limit_bytes=1000,
+            hangup=Hangup.LEAVE,
+            beat=str(told),
+        )
+
+    assert (await machine.session.act(job("a1"))).status == 0
+    assert ((machine.home / "seen").read_text(), told.read_text()) == ("b", "be")
+    (machine.home / "seen").unlink()
+    for pid in timers(machine):
+        os.kill(pid, signal.SIGTERM)
+    await until_gone(machine)
+    with pytest.raises(RemoteError, match="went back by itself before this could begin"):
+        await machine.session.act(job("b2"))
+    assert not (machine.home / "seen").exists()
+    assert "beats" not in os.listdir(folder(machine))
 
 
 async def test_a_place_tells_of_its_timers(machine: Machine) -> None:
