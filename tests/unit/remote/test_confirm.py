@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import re
@@ -30,6 +31,7 @@ from octo_ssh.remote.observe import observe
 from octo_ssh.remote.switch import switch
 
 from .conftest import Machine
+from .logins import needs_root
 
 EPOCH = 3
 LEASE = "0a1b2c3d"
@@ -424,7 +426,7 @@ async def test_a_script_tells_the_timer_of_itself_and_does_not_begin_once_the_ta
         )
 
     assert (await machine.session.act(job("a1"))).status == 0
-    assert ((machine.home / "seen").read_text(), told.read_text()) == ("b", "be")
+    assert ((machine.home / "seen").read_text(), (folder(machine) / "beats").read_text()) == ("b", "be")
     (machine.home / "seen").unlink()
     for pid in timers(machine):
         os.kill(pid, signal.SIGTERM)
@@ -524,6 +526,68 @@ async def test_a_link_in_the_place_of_the_folder_is_refused(machine: Machine) ->
     assert (await look(machine)).timers == ()
     await machine.session.act(disarm(str(machine.to)))
     assert os.listdir(elsewhere) == []
+
+
+@needs_root
+async def test_a_full_disk_hinders_neither_the_way_back_nor_a_confirmation(machine: Machine) -> None:
+    machine.to.mkdir(parents=True)
+    mount(machine.to, "size=512k,nr_inodes=100")
+    try:
+        lay(machine, "1.0", "2.0", current="1.0")
+        await deploy(machine, program(machine, script(machine, "touch ~/activated")))
+        fill(machine.to)
+        for pid in timers(machine):
+            os.kill(pid, signal.SIGTERM)
+        await until_gone(machine)
+        assert current(machine) == "releases/1.0"
+        assert (machine.home / "activated").exists()
+        assert (await look(machine)).timers[0].verdict is Verdict.REVERTED
+        empty(machine.to)
+        await machine.session.act(disarm(str(machine.to)))
+        await machine.session.act(grant(str(machine.to), epoch=EPOCH, token=LEASE))
+        await deploy(machine, program(machine))
+        fill(machine.to)
+        assert (await decide(machine, Verdict.CONFIRMED)).verdict is Verdict.CONFIRMED
+    finally:
+        unmount(machine.to)
+
+
+@needs_root
+async def test_where_the_disk_is_full_nothing_is_armed(machine: Machine) -> None:
+    machine.to.mkdir(parents=True)
+    mount(machine.to, "size=512k,nr_inodes=100")
+    try:
+        lay(machine, "1.0", "2.0", current="1.0")
+        fill(machine.to)
+        with pytest.raises(RemoteError, match="cannot be"):
+            await machine.session.act(program(machine))
+        assert timers(machine) == []
+    finally:
+        unmount(machine.to)
+
+
+def mount(place: Path, options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
+
+
+def unmount(place: Path) -> None:
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(place: Path) -> None:
+    """No byte and no inode is left."""
+    with contextlib.suppress(OSError), (place / "filler").open("wb") as file:
+        while True:
+            file.write(b"x" * 4096)
+            file.flush()
+    with contextlib.suppress(OSError):
+        for number in range(200):
+            (place / f"filler-{number}").touch()
+
+
+def empty(place: Path) -> None:
+    for path in place.glob("filler*"):
+        path.unlink()
 
 
 RACES = 200 if os.environ.get("OCTO_FAULTS") == "long" else 25
