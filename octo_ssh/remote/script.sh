@@ -1,6 +1,7 @@
 # Run a script once. Words: root run cwd|'' input-bytes divider mark
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
+must_run_scripts
 take_script "$4" "$5"
 absolute "$1"
 enter "$3" "$o_at/work/$2"
