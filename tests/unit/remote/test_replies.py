@@ -96,7 +96,7 @@ PROGRAMS: dict[str, Callable[[], Program[Any]]] = {
     "launch": lambda: launch(JOB, key=JobKey("one", "run", "0" * 64), **START),
     "attach": lambda: attach(JOB, offset=0, take_void=True),
     "stop": lambda: stop(JOB),
-    "script": lambda: script("~/x", run="r", env={}, script="", cwd=None),
+    "script": lambda: script(env={}, script=""),
     "fetch": lambda: fetch("x", cwd=None, max_bytes=9),
     "probe_command": lambda: probe_command("~/x", run="r", **TRY),
     "ask_command": lambda: ask_command("~/x", **TRY),
