@@ -145,7 +145,7 @@ def test_want_of_room_is_told_by_plan_and_nothing_is_begun(cramped: Farm, releas
     cramped.write_plan(f"[{{run: 'touch ~/began', name: Before}}, {RELEASE}]", max_failures=1)
     told = cramped.plan()
     assert set(told.document["broken"]) == {"web-1"}
-    assert told.document["broken"]["web-1"].startswith(f"no room at {cramped.to()} for shop 1.0: ")
+    assert told.document["broken"]["web-1"].startswith(f"no room on the disk of {cramped.to()} for shop 1.0: ")
     applied = cramped.apply()
     assert applied.code == 1
     assert applied.ends == {"web-1": "failed", "web-2": "changed"}
