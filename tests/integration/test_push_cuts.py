@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -93,19 +94,26 @@ def slow_way(farm: Farm, proxies: Proxies) -> Iterator[Proxy]:
     proxy.delay_s = 0.0
 
 
-def part_bytes(farm: Farm) -> int:
-    """How much of a bundle lies unfinished in the store of web-1."""
-    return sum(path.stat().st_size for path in (farm.root() / "store").glob(".*"))
+def stored_bytes(farm: Farm) -> int:
+    """How much of a bundle lies in the store of web-1, finished or not."""
+    return sum(path.stat().st_size for path in (farm.root() / "store").glob("*"))
 
 
-def test_a_run_that_was_killed_in_a_push_is_gone_on_with(farm: Farm, proxies: Proxies) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_ended_in_a_push_is_gone_on_with(farm: Farm, proxies: Proxies, number: int) -> None:
     farm.write_release({"data": os.urandom(6_000_000).hex()[:6_000_000]})
     farm.write_plan(f"[{RELEASE}]")
     with slow_way(farm, proxies) as proxy:
         process = farm.start_apply("--limit", "web-1")
-        wait_until(lambda: part_bytes(farm) > 500_000, "the push is on its way")
-        farm.kill(process)
-        before = part_bytes(farm)
+        wait_until(lambda: stored_bytes(farm) > 500_000, "the push is on its way")
+        if number == signal.SIGKILL:
+            farm.kill(process)
+        else:
+            farm.interrupt(process)
+            assert farm.finish(process).code == 130
+            assert not farm.is_locked()
+        before = stored_bytes(farm)
+        assert before > 500_000
         passed = proxy.passed[Way.UP]
         told = farm.apply("--limit", "web-1")
         assert told.code == 0, told.stdout[-2000:] + told.stderr
