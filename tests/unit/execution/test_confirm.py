@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from octo_ssh.execution.fence import flip
 from octo_ssh.model.manifest import Manifest
 from octo_ssh.model.timers import Verdict
 from octo_ssh.model.work import PackageWork, ScriptWork
+from octo_ssh.planning.unconfirmed import went_back
 from octo_ssh.remote.arm import Arming, arm
 from octo_ssh.remote.grant import grant
 
@@ -204,10 +206,27 @@ async def test_the_controller_goes_back_itself_or_hears_that_it_was_done(tmp_pat
 async def test_what_was_not_switched_is_called_off(tmp_path: Path) -> None:
     made = await held(tmp_path)
     timer = await Timer.armed(made.hold, work(made), scripts=(), way_back={})
-    await timer.call_off()
+    assert await timer.call_off() is None
     assert timers(tmp_path) == []
     assert current(made) == "releases/1.0"
     assert not list((made.home / "srv/.octo-ssh").glob("confirm.*"))
+
+
+async def test_what_took_too_long_to_be_switched_was_called_off_by_the_target(tmp_path: Path) -> None:
+    made = await held(tmp_path)
+    timer = await Timer.armed(made.hold, work(made), scripts=(), way_back={"activate": script("touch ~/activated")})
+    strike(tmp_path)
+    async with asyncio.timeout(20):
+        while timers(tmp_path):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    with pytest.raises(LeaseLost):
+        await flip(made.hold, work(made), "2.0")
+    made.reconnects += [Once("web-1", made.home)] * 3
+    seen = await timer.call_off()
+    assert seen is not None
+    assert (seen.verdict, seen.is_missed) == (Verdict.REVERTED, True)
+    assert went_back(seen) == "2.0 did not become current within 60 s, and was called off by the target itself"
+    assert not (made.home / "activated").exists()
 
 
 async def test_a_run_that_was_overtaken_arms_nothing(tmp_path: Path) -> None:
