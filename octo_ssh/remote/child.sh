@@ -112,12 +112,14 @@ end_all() {
 	if grep -qz x /dev/null 2>/dev/null || [ $? -eq 1 ]; then o_grep_z=1; fi
 	o_signal=TERM
 	o_kills=0
+	read_clock
 	# By the clock: where much runs, finding them may take longer than waiting.
-	o_patience=$(($(date +%s) + 2))
+	o_patience=$((o_second + 2))
 	while :; do
 		find_alive "$1" "$2"
 		[ "$o_alive" != ' ' ] || return 0
-		if [ "$(date +%s)" -gt "$o_patience" ]; then
+		read_clock
+		if [ "$o_second" -gt "$o_patience" ]; then
 			[ "$o_kills" -lt 3 ] || return 0
 			o_signal=KILL
 			o_kills=$((o_kills + 1))

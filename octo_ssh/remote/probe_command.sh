@@ -7,7 +7,8 @@ absolute "$1"
 o_folder=$o_at/work/$2
 [ -n "$2" ] || o_folder=/
 enter "$3" "$o_folder"
-o_until=$(($(date +%s) + $7))
+read_clock
+o_until=$((o_second + $7))
 
 # One try, no longer than there is time; its status.
 attempt() {

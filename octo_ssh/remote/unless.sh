@@ -17,7 +17,8 @@ esac
 attempt() {
 	take_script "$o_size" "$1"
 	cd -- "${HOME:-/}" 2>/dev/null || cd /
-	o_until=$(($(date +%s) + o_limit))
+	read_clock
+	o_until=$((o_second + o_limit))
 	start_script "$o_mark" >/dev/null
 	watch_input "$o_child" "$o_mark"
 	watch_clock "$o_child" "$o_mark"

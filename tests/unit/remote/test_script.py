@@ -200,17 +200,21 @@ async def test_what_a_cancelled_script_started_is_ended(machine: Machine, text: 
     assert alive(mark) == []
 
 
-async def test_a_target_where_finding_processes_takes_long_ends_them_all_the_same(
-    one_machine: Machine, tmp_path: Path
-) -> None:
-    slow = tmp_path / "slow"
-    slow.mkdir()
-    (slow / "grep").write_text(f'#!/bin/sh\nsleep 1\nexec {shutil.which("grep")} "$@"\n')
-    (slow / "grep").chmod(0o755)
-    session = LocalSession(home=str(one_machine.home), env={"PATH": f"{slow}:{one_machine.path}"})
+ODD_TOOLS = {
+    "finding processes takes long": ("grep", f'sleep 1\nexec {shutil.which("grep")} "$@"'),
+    "somebody sets the clock back": ("date", "echo 1000000000"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), ODD_TOOLS.values(), ids=ODD_TOOLS.keys())
+async def test_a_target_ends_all_of_it_even_when(one_machine: Machine, tmp_path: Path, name: str, text: str) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / name).write_text(f"#!/bin/sh\n{text}\n")
+    (odd / name).chmod(0o755)
+    session = LocalSession(home=str(one_machine.home), env={"PATH": f"{odd}:{one_machine.path}"})
     mark = f"35.{time.monotonic_ns()}"
-    text = f"trap '' TERM; touch up; while :; do sleep {mark}; done"
-    program = script(env={}, script=text)
+    program = script(env={}, script=f"trap '' TERM; touch up; while :; do sleep {mark}; done")
     task = asyncio.create_task(session.act(program))
     await wait_for(one_machine.home / "up")
     task.cancel()
