@@ -68,9 +68,9 @@ def activated(host: Host) -> list[int]:
     return [int(line) for line in host.run("cat ~deploy/activated").stdout.split()]
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[..., bool], *words: object) -> None:
     end = time.monotonic() + PATIENCE_S
-    while not condition():
+    while not condition(*words):
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.1)
 
@@ -203,7 +203,7 @@ def test_a_step_as_another_user_goes_back_as_that_user(made: Stand, tally: Tally
             process = made.start_apply()
             made.until_said(process, WAITING)
             made.kill_now(process)
-            until(lambda before=before: _is_back(made, before))
+            until(_is_back, made, before)
             told = made.apply()
             tally.add(number, judged(told.code == 0, "converges", in_short(told)))
     finally:
