@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from octo_ssh.errors import ConnectionLost, DeadlinePassed, RemoteError, TargetError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, DeadlinePassed, RemoteError, StateError, TargetError, TargetTimeout
 from octo_ssh.execution.seat import Seat
 from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.jobs import JobEnd, JobKey, JobPlace, JobState
@@ -44,14 +44,14 @@ class Listener:
     async def to_the_end(self) -> JobEnd:
         """ENDED, or LOST where the target cannot tell how.
 
-        Raises DeadlinePassed once it was ended for being late, ConnectionLost where nobody knows what came of it,
-        LeaseLost for a run that was overtaken, and HostKeyRefused. When the task is cancelled the job is ended first;
-        ConnectionLost tells that this was not seen.
+        Raises DeadlinePassed once it was ended for being late, StateError once it was ended because the controller's
+        disk is full, ConnectionLost where nobody knows what came of it, LeaseLost for a run that was overtaken, and
+        HostKeyRefused. When the task is cancelled the job is ended first; ConnectionLost tells that this was not seen.
         """
         try:
             return await self._listen()
-        except (DeadlinePassed, asyncio.CancelledError) as error:
-            if not await self._is_ended():
+        except (DeadlinePassed, StateError, asyncio.CancelledError) as error:
+            if not await self._is_ended() and not isinstance(error, StateError):
                 why = "it was late" if isinstance(error, DeadlinePassed) else "the run was interrupted"
                 raise ConnectionLost(
                     f"{self.seat.name}: {why}, and that the script was ended could not be seen: it may still run there"
