@@ -104,11 +104,16 @@ class Timer:
             raise RemoteError("the timer there cannot be stopped: is the disk read-only?")
         return seen if seen.verdict is not Verdict.REVERTED or seen.is_done else await self._decided(None)
 
-    async def call_off(self) -> None:
-        """Nothing was switched."""
-        with contextlib.suppress(TargetError):
-            await self.take_back()
+    async def call_off(self) -> TimerSeen | None:
+        """Nothing was switched. How it ended, where that is not by this; it may have been called off by itself."""
+        try:
+            seen = await self.take_back()
+            if seen.verdict is Verdict.REVERTED:
+                return seen
             await self.clear()
+        except TargetError:
+            return None  # there is nothing that it could go back from
+        return None
 
     async def clear(self) -> None:
         """Leave nothing of it on the target."""

@@ -77,6 +77,19 @@ class Coordinator:
             raise
         finally:
             await asyncio.gather(*self._running, *self._pauses, return_exceptions=True)
+            self._settle()
+
+    def _settle(self) -> None:
+        """What was at work when something unforeseen ended the run has its outcome, too; nobody is told any more."""
+        for task, start in self._running.items():
+            if task.cancelled():
+                outcome, handling = Outcome.FAILED, Handling.COUNT
+            elif task.exception() is not None:
+                outcome, handling = Outcome.UNKNOWN, Handling.COUNT
+            else:
+                outcome, handling = task.result().end.outcome, task.result().handling
+            self.schedule.finished(start.step_id, start.target, outcome, handling=handling, by=self.by)
+        self._running.clear()
 
     def interrupt(self) -> None:
         """Nothing new starts; scripts and checks that run are stopped, and open questions are dropped. Groups that
@@ -192,8 +205,9 @@ class Coordinator:
             else:
                 self.schedule.refused(wait.step_id)
         for task in [task for task in self._running if task.done()]:
-            start = self._running.pop(task)
+            start = self._running[task]
             ended = self._unbegun(start) if task.cancelled() else task.result()
+            del self._running[task]
             self.schedule.finished(start.step_id, start.target, ended.end.outcome, handling=ended.handling, by=self.by)
 
     def _unbegun(self, start: Start) -> _Ended:

@@ -46,6 +46,8 @@ class Hold:
     """Why the lease is not ours, or no longer; empty while it is."""
     gone: bool = field(default=False, init=False)
     """The target has left the run."""
+    keeps_store: bool = field(default=False, init=False)
+    """A push was cut short: what came of it is of use to the next run."""
     boot_id: str = field(init=False)
     """Of the machine as it runs now: a step may restart it."""
     _left: list[JobSeen] = field(init=False)
@@ -260,6 +262,7 @@ class Hold:
                     baseline=None if baseline is None else baseline_text(baseline),
                     syslog=f"{identity.user}@{identity.host} applied {identity.project}{release}: {outcome}"
                     f" (run {identity.run})",
+                    keep_store=self.keeps_store,
                 ),
                 timeout_s=20,
             )

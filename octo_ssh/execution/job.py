@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from octo_ssh.errors import ConnectionLost, DeadlinePassed, RemoteError, TargetError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, DeadlinePassed, RemoteError, StateError, TargetError, TargetTimeout
 from octo_ssh.execution.seat import Seat
 from octo_ssh.execution.voice import StepVoice
 from octo_ssh.model.jobs import JobEnd, JobKey, JobPlace, JobState
@@ -35,6 +35,8 @@ class Listener:
     place: JobPlace
     launch: Launch
     timeout_s: float
+    limit_bytes: int
+    """Of what it prints, more is not taken: the target should not have sent it."""
     is_left: bool = False
     """An earlier run started it: it is only listened to, from its first byte."""
     _offset: int = field(default=0, init=False)
@@ -42,14 +44,14 @@ class Listener:
     async def to_the_end(self) -> JobEnd:
         """ENDED, or LOST where the target cannot tell how.
 
-        Raises DeadlinePassed once it was ended for being late, ConnectionLost where nobody knows what came of it,
-        LeaseLost for a run that was overtaken, and HostKeyRefused. When the task is cancelled the job is ended first;
-        ConnectionLost tells that this was not seen.
+        Raises DeadlinePassed once it was ended for being late, StateError once it was ended because the controller's
+        disk is full, ConnectionLost where nobody knows what came of it, LeaseLost for a run that was overtaken, and
+        HostKeyRefused. When the task is cancelled the job is ended first; ConnectionLost tells that this was not seen.
         """
         try:
             return await self._listen()
-        except (DeadlinePassed, asyncio.CancelledError) as error:
-            if not await self._is_ended():
+        except (DeadlinePassed, StateError, asyncio.CancelledError) as error:
+            if not await self._is_ended() and not isinstance(error, StateError):
                 why = "it was late" if isinstance(error, DeadlinePassed) else "the run was interrupted"
                 raise ConnectionLost(
                     f"{self.seat.name}: {why}, and that the script was ended could not be seen: it may still run there"
@@ -80,7 +82,7 @@ class Listener:
                 await self.seat.assure()  # who was overtaken can begin nothing any more
                 raise
             if end.state is not JobState.VOID:
-                return end
+                return replace(end, dropped_bytes=end.dropped_bytes + max(0, self._offset - self.limit_bytes))
             self.place = new_place(self.seat, self.place.run, self.place.job.rpartition(".")[0])
             program = self.launch(self.place)
 
@@ -89,8 +91,10 @@ class Listener:
         return attach(self.place, offset=self._offset, take_void=True, boot_id=self.seat.boot_id, entered=entered)
 
     def _heard(self, data: bytes) -> None:
+        room = max(0, self.limit_bytes - self._offset)
         self._offset += len(data)
-        self.voice.output(data)
+        if room:
+            self.voice.output(data[:room])
 
     async def _is_ended(self) -> bool:
         """End it if it still runs; whether it is seen to have ended."""
@@ -110,7 +114,15 @@ def new_place(seat: Seat, run: str, name: str) -> JobPlace:
 
 
 async def run_job(
-    seat: Seat, voice: StepVoice, key: JobKey, launch: Launch, *, run: str, sudo: Sudo | None, timeout_s: float
+    seat: Seat,
+    voice: StepVoice,
+    key: JobKey,
+    launch: Launch,
+    *,
+    run: str,
+    sudo: Sudo | None,
+    timeout_s: float,
+    limit_bytes: int,
 ) -> JobEnd:
     """Run a script to its end; where an earlier run was cut off in the middle of the same one, go on with that.
 
@@ -123,4 +135,5 @@ async def run_job(
         place = JobPlace(seat.root, left.run, left.job, left.mark)
         running = left.state is JobState.RUNNING
         voice.note(f"{'still running' if running else 'was done'} since run {left.run}, which was cut off")
-    return await Listener(seat, voice, sudo, place, launch, timeout_s, is_left=left is not None).to_the_end()
+    listener = Listener(seat, voice, sudo, place, launch, timeout_s, limit_bytes, is_left=left is not None)
+    return await listener.to_the_end()

@@ -89,9 +89,10 @@ class Deployment:
             try:
                 await self._switch(work.folder)
             except RemoteError:
-                if self._timer is not None:
-                    await self._timer.call_off()
-                raise
+                seen = None if self._timer is None else await self._timer.call_off()
+                if seen is None:
+                    raise
+                return await self._went_back(seen, None)
         failure = await self._failure(self._activate_and_verify())
         if failure is None and self._timer is not None:
             seen = await self._confirm(self._timer)

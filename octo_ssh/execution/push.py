@@ -186,7 +186,13 @@ async def push(context: RunContext, hold: Hold, works: Mapping[str, PackageWork]
     wanted = {packed.bundle.sha256 for packed in parcels.values()}
     for step_id, work in works.items():
         packed = parcels[step_id]
-        await send(context, hold, work, packed, wanted=wanted)
+        hold.keeps_store = True  # wherever it is cut short; what fails leaves nothing
+        try:
+            await send(context, hold, work, packed, wanted=wanted)
+        except RemoteError:
+            hold.keeps_store = False
+            raise
+        hold.keeps_store = False
         if places[step_id].writable:
             await lay_out(context, hold, step_id, work, packed)
         context.emit(

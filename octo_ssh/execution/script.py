@@ -57,7 +57,16 @@ async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice, *, part: st
 
     voice.listen()
     try:
-        end = await run_job(seat, voice, key, start, run=run, sudo=sudo, timeout_s=work.timeout_s)
+        end = await run_job(
+            seat,
+            voice,
+            key,
+            start,
+            run=run,
+            sudo=sudo,
+            timeout_s=work.timeout_s,
+            limit_bytes=work.output_limit_bytes,
+        )
     except DeadlinePassed as error:
         left = voice.masked(error.hint) or "its processes were ended"
         return StepEnd(Outcome.FAILED, f"not done within {work.timeout_s:g} s: {left}", tail=voice.finish())
@@ -69,7 +78,7 @@ async def _ended(seat: Seat, voice: StepVoice, end: JobEnd, sudo: Sudo | None, c
     tail = voice.finish()
     if end.dropped_bytes:
         why = "its disk was full" if end.disk_full else "the step's output_limit was reached"
-        voice.note(f"{end.dropped_bytes} bytes that it printed were dropped on the target: {why}")
+        voice.note(f"{end.dropped_bytes} bytes that it printed were dropped: {why}")
     if end.state is JobState.LOST:
         left = f"; still running: {', '.join(end.survivors)}" if end.survivors else ""
         raise ConnectionLost(

@@ -55,6 +55,11 @@ class Facts:
         return (self.machine_id, self.boot_id, self.hostname, self.root) if self.machine_id else ()
 
 
+MIN_TTL_S: float = 10
+"""What a lease says of its time is a text on a target: nobody is held to less, or to more."""
+MAX_TTL_S: float = 900
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A held lock. ``who`` is what the holder wrote; it is text from a target."""
@@ -73,9 +78,14 @@ class Lease:
     """All that the lease says, as it stands: another text means that somebody renewed it."""
 
     @property
+    def holds_s(self) -> float:
+        """For how long it holds when nobody renews it."""
+        return min(max(self.ttl_s, MIN_TTL_S), MAX_TTL_S)
+
+    @property
     def is_live(self) -> bool:
         """Somebody is at work. A run that was killed leaves a lease behind that nobody renews."""
-        return self.age_s is not None and self.age_s <= self.ttl_s
+        return self.age_s is not None and self.age_s < self.holds_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ STREAMED = "output"
 
 _MAX_WORD_BYTES = 100_000
 _NOISE_BYTES = 2048
-_SECTION_BYTES = 100
+_SECTION_BYTES = 1000
 """What a section takes beside its content: an empty one, too."""
 _NAME = re.compile(rb"[a-z][a-z0-9_.-]{0,63}\Z")
 _END = re.compile(rb"end ([0-9]{1,3})\Z")

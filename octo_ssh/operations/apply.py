@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from octo_ssh.config.load import Loaded
 from octo_ssh.config.plan_templates import templates_of
-from octo_ssh.errors import ExitCode
+from octo_ssh.errors import ExitCode, StateError
 from octo_ssh.execution.context import RunIdentity
 from octo_ssh.execution.seat import ControllerSeat
 from octo_ssh.model.events import Emit, Event, RunStarted
@@ -46,10 +46,19 @@ async def apply(
     with RunRecord.create(
         surroundings.state, identity.run, project=identity.project, environment=identity.environment
     ) as record:
+        broken = False
 
         def tell(event: Event) -> None:
-            record.append(event)
-            emit(event)
+            """Raises StateError, once, where the event could not be recorded; what comes later is only shown."""
+            nonlocal broken
+            try:
+                if not broken:
+                    record.append(event)
+            except StateError:
+                broken = True
+                raise
+            finally:
+                emit(event)
 
         tell(RunStarted(identity.run, identity.project, identity.release, identity.environment, selection.targets))
         async with Fleet(make_connector(loaded.inventory, loaded.secrets.reveal), tell, loaded.inventory.path) as fleet:

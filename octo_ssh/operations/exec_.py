@@ -18,7 +18,6 @@ from octo_ssh.transport.session import Session
 
 MAX_OUTPUT_BYTES = 1 << 20
 """Kept of one target's output: the beginning."""
-_RUN = "exec"
 
 
 async def run_command(
@@ -39,7 +38,7 @@ async def run_command(
 
     async def run(target: Target, session: Session) -> ExecResult:
         output = kept[target.name]
-        program = script(target.root, run=_RUN, env={"OCTO_TARGET": target.name}, script=text, cwd="~")
+        program = script(env={"OCTO_TARGET": target.name}, script=text)
         result = await session.act(program, timeout_s=timeout_s, on_output=output.add)
         outcome = Outcome.CHANGED if result.status == 0 else Outcome.FAILED
         return ExecResult(target.name, outcome, result.status, output.text, result.reason)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from octo_ssh.config.masking import masked_text
-from octo_ssh.errors import ConnectionLost, ExitCode, LeaseLost, Refused, TargetError, combine
+from octo_ssh.errors import ConnectionLost, ExitCode, LeaseLost, Refused, StateError, TargetError, combine
 from octo_ssh.execution.baseline import forgetting
 from octo_ssh.execution.context import RunContext, RunIdentity, StepEnd
 from octo_ssh.execution.coordinator import Coordinator
@@ -85,6 +85,7 @@ class Run:
     async def to_the_end(self) -> ExitCode:
         """Whatever happens, leases are given back and the summary is told. Raises OctoError before the first change."""
         began = asyncio.get_running_loop().time()
+        failure: StateError | None = None
         with Interrupts(self._interrupt) as interrupts:
             self._work = asyncio.create_task(self._phases())
             try:
@@ -92,18 +93,26 @@ class Run:
             except asyncio.CancelledError:
                 if not interrupts.came:
                     raise
+            except StateError as error:  # the record cannot be kept: people are told how it ended all the same
+                if self.coordinator is None:
+                    raise
+                failure = error
             finally:
                 await release_all(self.holds.values(), self._outcome_of, self._kept)
         interrupted = bool(interrupts.came)
         ends = self._results()
         code = exit_code(ends, interrupted=interrupted)
-        if self.context is not None and self.context.went_back:  # also where a failure is ignored (SPEC section 5)
+        # also where a failure is ignored (SPEC section 5)
+        went_back = self.context is not None and bool(self.context.went_back)
+        if went_back or failure is not None:
             code = combine((code, ExitCode.FAILED))
         seconds = asyncio.get_running_loop().time() - began
         # what was typed may hold a secret: --var token=…
         known = self.prepared.loaded.secrets.known() if self.prepared is not None else ()
         command = masked_text(next_command(self.options.command, ends), known)
         self.emit(RunEnded(self.identity.run, int(code), seconds, ends, command))
+        if failure is not None:
+            raise failure
         self.sync()
         return code
 

@@ -15,10 +15,6 @@ from typing import assert_never
 from octo_ssh.model.jobs import JobSeen, JobState
 from octo_ssh.model.observed import Lease
 
-MIN_TTL_S = 10
-"""What a lease says of its time is a text on a target: nobody is held to less, or to more."""
-MAX_TTL_S = 900
-
 
 class LeaseState(enum.Enum):
     """How a lease stands."""
@@ -52,7 +48,7 @@ class LeaseSight:
             return LeaseState.FREE
         if self.was_killed:
             return LeaseState.KILLED
-        ttl_s = time_to_live_s(lease)
+        ttl_s = lease.holds_s
         if self.unchanged_s >= ttl_s or (lease.age_s is not None and lease.age_s >= ttl_s):
             return LeaseState.EXPIRED
         return LeaseState.DOUBTFUL if lease.age_s is None else LeaseState.HELD
@@ -61,11 +57,6 @@ class LeaseSight:
     def running(self) -> tuple[JobSeen, ...]:
         """Scripts that are at work."""
         return tuple(job for job in self.jobs if job.state is JobState.RUNNING)
-
-
-def time_to_live_s(lease: Lease) -> int:
-    """For how long a lease holds that nobody renews."""
-    return min(max(lease.ttl_s, MIN_TTL_S), MAX_TTL_S)
 
 
 def may_take(sight: LeaseSight, joins: Callable[[JobSeen], bool]) -> bool:

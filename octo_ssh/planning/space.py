@@ -67,8 +67,8 @@ class _Demand:
             return None
         files = "" if self.free_inodes is None else f" and {self.free_inodes:,} files"
         return (
-            f"no room at {self.where} for {', '.join(self.what)}: {_mb(size)} and {inodes:,} files are needed, with a "
-            f"margin, and {_mb(self.free_bytes)}{files} are free"
+            f"no room on the disk of {self.where} for {', '.join(self.what)}: {_mb(size)} and {inodes:,} files are "
+            f"needed, with a margin, and {_mb(self.free_bytes)}{files} are free"
         )
 
 

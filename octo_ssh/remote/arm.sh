@@ -73,10 +73,8 @@ case $o_before in
 	[ -n "$o_before" ] || prepare "$4" "$5"
 	;;
 esac
-read_timer "$o_own"
-read_state "$o_own"
-if [ "$o_state" = armed ] && [ -z "$o_pid" ]; then
-	[ ! -L "$o_own/timer" ] || fail 'the timer that was to go back was ended by somebody'
+o_said=
+if [ -f "$o_own/armed" ] && [ ! -L "$o_own/timer" ]; then
 	write_guard
 	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: a timer cannot be started'
 	o_flip_epoch=$1
@@ -88,12 +86,12 @@ if [ "$o_state" = armed ] && [ -z "$o_pid" ]; then
 	shift 8
 	o_said=$(setsid sh -c "$o_timer" octo-ssh-timer "$o_own" "$o_to" "$o_flip_epoch" "$o_flip_token" "$o_token" \
 		"$o_new" "$o_old" "$o_within" "$o_bound" "$@" <&3 3<&- 2>&1 &)
-	read_timer "$o_own"
-	# One that an earlier try started may have been faster.
-	[ "$o_said" = up ] || [ -n "$o_pid" ] || fail "the timer cannot be started: $o_said"
 	flush "$o_own"
 	flush "$o_to/.octo-ssh"
 fi
+read_timer "$o_own"
+# It may be the one of an earlier try, and may have gone back since.
+[ -n "$o_pid" ] || [ ! -f "$o_own/armed" ] || fail "the timer does not run: ${o_said:-somebody ended it}"
 mark timers
 tell_timer "$o_own"
 finish 0

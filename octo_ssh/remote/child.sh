@@ -6,7 +6,7 @@ must_keep_secrets() {
 	case $(command -v printf) in */*) fail "the target's sh has no printf of its own: it cannot keep scripts secret" ;; esac
 }
 
-# Fails where scripts cannot be run as they must be.
+# Fails where scripts cannot be run as they must be: before take_script.
 must_run_scripts() {
 	must_keep_secrets
 	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: scripts need it to be ended cleanly'
@@ -29,7 +29,6 @@ take_script() {
 	'#!'*[!\ ]*) o_interpreter=${o_first#??} ;;
 	*) o_interpreter='sh' ;;
 	esac
-	must_run_scripts
 }
 
 # Go to the script's folder $1, or to the run's work folder $2 where there is none. Status 97: it is not there.
@@ -113,12 +112,14 @@ end_all() {
 	if grep -qz x /dev/null 2>/dev/null || [ $? -eq 1 ]; then o_grep_z=1; fi
 	o_signal=TERM
 	o_kills=0
+	read_clock
 	# By the clock: where much runs, finding them may take longer than waiting.
-	o_patience=$(($(date +%s) + 2))
+	o_patience=$((o_second + 2))
 	while :; do
 		find_alive "$1" "$2"
 		[ "$o_alive" != ' ' ] || return 0
-		if [ "$(date +%s)" -gt "$o_patience" ]; then
+		read_clock
+		if [ "$o_second" -gt "$o_patience" ]; then
 			[ "$o_kills" -lt 3 ] || return 0
 			o_signal=KILL
 			o_kills=$((o_kills + 1))

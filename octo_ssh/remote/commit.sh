@@ -30,10 +30,11 @@ if [ -d "$o_done" ] && [ ! -L "$o_done" ] && right "$o_done.json"; then
 fi
 [ ! -e "$o_done" ] && [ ! -L "$o_done" ] || fail "$o_done exists: a complete release is never written again"
 # An earlier try may have come as far as the manifest.
-[ -d "$o_part" ] && { right "$o_part.json" || { [ ! -e "$o_part.json" ] && right "$o_done.json"; }; } ||
-	fail "$o_part was not built"
+o_manifest=$o_part.json
+[ -e "$o_manifest" ] || o_manifest=$o_done.json
+if [ ! -d "$o_part" ] || ! right "$o_manifest"; then fail "$o_part was not built"; fi
 sync -f "$o_part" 2>/dev/null || sync
-if [ -e "$o_part.json" ]; then
+if [ "$o_manifest" != "$o_done.json" ]; then
 	o_said=$(mv -fT "$o_part.json" "$o_done.json" 2>&1) || give_up "$o_done cannot be made: $o_said"
 fi
 o_said=$(mv -T "$o_part" "$o_done" 2>&1) || give_up "$o_done cannot be made: $o_said"

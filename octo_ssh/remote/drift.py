@@ -13,7 +13,7 @@ from octo_ssh.remote.observe import PLACES, parse_target, state_file
 from octo_ssh.remote.places import parse_place, place_groups
 from octo_ssh.remote.resources import Resources, parse_resources, resource_words, unit_names
 from octo_ssh.remote.source import body
-from octo_ssh.remote.trees import parse_tree
+from octo_ssh.remote.trees import parse_tree, unpacked_manifest
 
 _WATCHED = (*PLACES, "tree", "seen", "watched")
 
@@ -131,7 +131,7 @@ def _package(group: Mapping[str, bytes], ask: PlaceAsk) -> PackagePlace:
     place = parse_place(group, ask.shared)
     if place.current is None:
         return place
-    tree, manifest = _tree(group, ask.entries), _manifest(group)
+    tree, manifest = _tree(group, ask.entries), _manifest(group, ask.entries)
     return replace(
         place,
         trees={} if tree is None else {place.current: tree},
@@ -145,11 +145,11 @@ def _tree(group: Mapping[str, bytes], known: int) -> Tree | None:
     return parse_tree(group, owners=True, known=known) if "digests" in group else None
 
 
-def _manifest(group: Mapping[str, bytes]) -> Manifest | None:
+def _manifest(group: Mapping[str, bytes], known: int) -> Manifest | None:
     """None also for a file that somebody wrote to: the digest that ``releases`` tells is another then."""
     if "manifest" not in group:
         return None
-    text = replies.unpacked(group["manifest"])
+    text = unpacked_manifest(group["manifest"], known)
     try:
         return parse_manifest(text)
     except ValueError:

@@ -10,7 +10,7 @@ from octo_ssh.model.observed import Tree
 from octo_ssh.model.program import LARGE_REPLY_BYTES, Reading, Reply
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.source import body
-from octo_ssh.remote.trees import parse_tree
+from octo_ssh.remote.trees import parse_tree, unpacked_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def inspect(to: str, folders: Iterable[str], *, hashed: bool, known: int = 0) ->
 
 def _inspection(group: Mapping[str, bytes], known: int) -> Inspection:
     return Inspection(
-        manifest=_manifest(replies.unpacked(group["manifest"])) if "manifest" in group else None,
+        manifest=_manifest(unpacked_manifest(group["manifest"], known)) if "manifest" in group else None,
         tree=parse_tree(group, known=known) if "digests" in group else None,
     )
 

@@ -8,13 +8,14 @@ go_to_job() {
 	[ "$1" != . ] || return 0
 	absolute "$1"
 	no_trap "$o_at"
-	[ -d "$o_at" ] || (umask 077 && try "$o_at cannot be made" mkdir -p -- "$o_at") || exit
+	[ -d "$o_at" ] || o_said=$(umask 077 && mkdir -p -- "$o_at" 2>&1) || fail "$o_at cannot be made: $o_said"
 	cd -- "$o_at" 2>/dev/null || fail "$o_at cannot be entered"
 }
 
 # $o_go: what the link $1 says; where somebody runs the job, also $o_there, $o_pid, $o_began: boot, process, its start.
 read_go() {
-	o_go=$(readlink "$1" 2>/dev/null)
+	o_go=
+	[ ! -L "$1" ] || o_go=$(readlink "$1")
 	o_rest=${o_go#run/}
 	o_there=${o_rest%%/*}
 	o_rest=${o_rest#*/}
@@ -93,7 +94,8 @@ listen() {
 # How the job ended, for when its log does not say so.
 tell_end() {
 	read_go go
-	o_end=$(readlink status 2>/dev/null)
+	o_end=
+	[ ! -L status ] || o_end=$(readlink status)
 	if [ "$o_go" = void ]; then
 		mark void
 	elif [ -n "$o_end" ]; then

@@ -19,10 +19,10 @@ esac
 [ -z "$7" ] || [ -f "$7" ] || fail 'the target went back by itself before this could begin'
 o_cwd=$(enter "$3" .. >&4 && pwd)
 [ -n "$o_cwd" ] || exit
-(true >log) 2>/dev/null || fail "nothing can be written in the job's folder: is the disk full?"
+{ true >log; } 2>/dev/null || fail "nothing can be written in the job's folder: is the disk full?"
 # What can be given up for the last words, when the disk is full.
 printf '%8192s' '' 2>/dev/null >ballast
-[ -p ctl ] || try 'the fifo of the job cannot be made' mkfifo -m 666 ctl
+[ -p ctl ] || o_said=$(mkfifo -m 666 ctl 2>&1) || fail "the job's fifo cannot be made: $o_said"
 exec 5<>ctl
 mark output
 # Its text, too, is kept out of argument lists: they are for people to read.

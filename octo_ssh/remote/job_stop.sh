@@ -8,7 +8,8 @@ if is_alive; then
 	if [ -L ctl ] || [ ! -p ctl ]; then fail 'the job has no fifo: it cannot be told to stop'; fi
 	exec 5<>ctl
 	printf 'stop\n' >&5
-	o_until=$(($(date +%s) + 12))
+	read_clock
+	o_until=$((o_second + 12))
 	while is_alive; do
 		may_try_again 1 || fail 'the job was told to stop and goes on all the same'
 		sleep 0.1 2>/dev/null || sleep 1

@@ -180,13 +180,12 @@ done
 trap '' ALRM
 kill -ALRM -$$
 wait
-rm -f ballast
+rm -f ballast ctl
 [ -z "$o_cut$o_left" ] || complete_log
 o_end=${o_status:-137}$o_why
 [ "$o_cut" != full ] || o_end=$o_end.full
 [ "$o_dropped" -le 0 ] || o_end=$o_end.dropped-$o_dropped
 ln -sn "$o_end" status
-rm -f ctl
 exec >>log
 if [ -n "$o_left" ]; then
 	mark survivors

@@ -112,10 +112,12 @@ def release(
     lines: Sequence[bytes] = (),
     baseline: bytes | None = None,
     syslog: str = "",
+    keep_store: bool = False,
 ) -> Acting[str]:
     """Remove the work folders of runs that have ended, write the last lines, give the lease back, tell the target's
     syslog.
 
+    ``keep_store``: a push was cut short, and the next one goes on with what came; else the store goes, too.
     ``head``: of the journal before these lines. Its answer is why they could not be written, empty when they were; the
     lease is given back in any case. Its reply is a LeaseLost, and nothing is written, when the lease is no longer ours.
     """
@@ -134,6 +136,7 @@ def release(
             last_sha256(lines),
             str(size),
             divider,
+            "1" if keep_store else "0",
         ),
         parse=_unwritten,
         input=(content,),

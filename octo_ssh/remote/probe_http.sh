@@ -3,7 +3,8 @@
 exec 3<&0
 o_url=$1
 o_wanted=$2
-o_until=$(($(date +%s) + $3))
+read_clock
+o_until=$((o_second + $3))
 case $o_url in
 http://* | https://*) ;;
 *) fail "not an http or https URL: $o_url" ;;
@@ -52,7 +53,8 @@ exec 3<&-
 
 o_passed=1
 while :; do
-	o_left=$((o_until - $(date +%s)))
+	read_clock
+	o_left=$((o_until - o_second))
 	[ "$o_left" -ge 1 ] || o_left=1
 	[ "$o_left" -le 5 ] || o_left=5
 	# The body first, then the status: it is handed on when head has ended.

@@ -1,5 +1,5 @@
 # Give the lease back, with the last lines; also where they cannot be written: then the section `unwritten` says why.
-# Words: root epoch token project environment syslog head-before head-after input-bytes divider
+# Words: root epoch token project environment syslog head-before head-after input-bytes divider keep-store(0|1)
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
 find_root "$1"
@@ -15,7 +15,7 @@ fi
 check_lease "$2" "$3"
 # Under the lease nobody else uses these: what was sent is in its release, or will be sent again, and scripts that were
 # left have been gone on with, if they were to. First of all, for the lines need room.
-rm -rf -- "$o_root/store"
+[ "${11}" -eq 1 ] || rm -rf -- "$o_root/store"
 clock
 sweep_work
 { follows "$7" "$8" && write_memory "$4" "$5"; } || {

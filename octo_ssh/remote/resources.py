@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.observed import FileKind, FileRequest, FileSeen, ServiceSeen
-from octo_ssh.model.program import Reading, Reply
+from octo_ssh.model.program import LARGE_REPLY_BYTES, Reading, Reply
 from octo_ssh.remote import replies, words
 from octo_ssh.remote.source import body
 
@@ -24,6 +24,8 @@ _UNIT_KINDS = frozenset(
 )
 _UNIT_FILE = re.compile(r"[0-9a-f]{64}|special|dangling|unreadable")
 _DROPIN = re.compile(r".*\.d/[^/]*\.conf", re.DOTALL)
+_UNIT_BYTES = 64 * 1024
+"""Of what systemctl says of one."""
 _DELETED = " (deleted)"
 _NAMELESS = "UNKNOWN"
 """What stat says for a number that belongs to nobody."""
@@ -54,6 +56,7 @@ def look(files: Sequence[FileRequest], services: Mapping[str, str]) -> Reading[R
         body=body("seen", "resources"),
         words=tuple(resource_words(asked, names)),
         parse=parse,
+        max_reply_bytes=LARGE_REPLY_BYTES,
     )
 
 
@@ -123,7 +126,10 @@ def parse_file(group: Mapping[str, bytes]) -> FileSeen:
 
 def parse_units(reply: Reply, units: Sequence[str]) -> dict[str, ServiceSeen]:
     """The sections of ``tell_units``, by unit. Raises ValueError."""
-    content = replies.text(reply.section("units")).strip("\n")
+    section = reply.section("units")
+    if len(section) > len(units) * _UNIT_BYTES:
+        raise ValueError("systemctl told more of units than there is to tell")
+    content = replies.text(section).strip("\n")
     if not content:
         return {unit: ServiceSeen(systemd=False) for unit in units}
     blocks = [dict(_properties(block)) for block in re.split(r"\n{2,}", content)]
@@ -147,6 +153,7 @@ def _unit(block: Mapping[str, str], told: Iterator[str]) -> ServiceSeen:
         dropins=tuple(filter(_DROPIN.fullmatch, files)),
         files=files,
         main_pid=int(pid) if re.fullmatch(r"[0-9]{1,10}", pid) else 0,
+        start=block.get("InvocationID", "")[:40],
         runs_in=tuple(dict.fromkeys(place.removesuffix(_DELETED) for place in places if place)),
     )
 

@@ -1,4 +1,4 @@
-"""Runs a script on a target: ``script.sh`` (SPEC sections 4 and 7)."""
+"""Scripts as text, and ``script.sh``, which runs one that ends with its connection (SPEC sections 4 and 7)."""
 
 from __future__ import annotations
 
@@ -37,20 +37,18 @@ class ScriptResult:
     """``pid name`` of what it started and what could not be ended."""
 
 
-def script(
-    root: str, *, run: str, env: Mapping[str, str | Secret], script: str | Secret, cwd: str | None
-) -> Acting[ScriptResult]:
-    """Run the script once: by the interpreter of its ``#!`` line, else ``sh``.
+def script(*, env: Mapping[str, str | Secret], script: str | Secret, cwd: str = "~") -> Acting[ScriptResult]:
+    """Run the script once: by the interpreter of its ``#!`` line, else ``sh``. Nothing is written on the target.
 
     Both streams come as one, in section ``output``. Standard input is empty. ``cwd``: absolute or relative to the
-    home of whoever runs; None means the run's work folder, or ``/`` for those who may not go there. When input ends
-    early, the script and all that it started is ended. Raises RemoteError for what no shell can hold.
+    home of whoever runs. When input ends early, as it does when the connection is lost, the script and all that it
+    started is ended. Raises RemoteError for what no shell can hold.
     """
     content, size, divider = framed(env, script)
     return Acting(
         name="the script",
         body=body("child", "script"),
-        words=(root, words.name(run), cwd or "", str(size), divider, secrets.token_hex(8)),
+        words=(cwd, str(size), divider, secrets.token_hex(8)),
         parse=_result,
         input=(content,),
     )

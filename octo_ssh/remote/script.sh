@@ -1,12 +1,12 @@
-# Run a script once. Words: root run cwd|'' input-bytes divider mark
+# Run a script once; it ends with the connection. Words: cwd input-bytes divider mark
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
-take_script "$4" "$5"
-absolute "$1"
-enter "$3" "$o_at/work/$2"
+must_run_scripts
+take_script "$2" "$3"
+enter "$1" /
 mark output
-start_script "$6"
-watch_input "$o_child" "$6"
+start_script "$4"
+watch_input "$o_child" "$4"
 o_script=
 wait "$o_child"
 o_status=$?

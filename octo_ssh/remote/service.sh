@@ -112,17 +112,18 @@ is_restarted() {
 # See that it stays up for a while.
 watch() {
 	o_first=$o_start
-	o_now=$(date +%s)
-	o_until=$((o_now + 2))
-	o_patience=$((o_now + 10))
+	read_clock
+	o_until=$((o_second + 2))
+	o_patience=$((o_second + 10))
 	while :; do
+		read_clock
 		case $o_active:$o_sub in
 		active:* | reloading:* | refreshing:*)
 			[ "$o_start" = "$o_first" ] || unwell "$o_unit fell over after its start, and was started again"
-			[ "$(date +%s)" -lt "$o_until" ] || return 0
+			[ "$o_second" -lt "$o_until" ] || return 0
 			;;
 		activating:auto-restart*) unwell "$o_unit fell over after its start; systemd tries again and again" ;;
-		activating:*) [ "$(date +%s)" -lt "$o_patience" ] || unwell "$o_unit is still activating after 10 s" ;;
+		activating:*) [ "$o_second" -lt "$o_patience" ] || unwell "$o_unit is still activating after 10 s" ;;
 		*)
 			! is_done || return 0
 			unwell "$o_unit is $o_active right after its start"

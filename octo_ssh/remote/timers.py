@@ -43,18 +43,21 @@ def one_timer(reply: Reply) -> TimerSeen | None:
 
 
 def parse_timers(content: bytes) -> tuple[TimerSeen, ...]:
-    """All that ``tell_timers`` told of a place. Raises ValueError."""
+    """All that ``tell_timers`` told of a place. Folders whose names are none of ours are left out: whoever may write
+    there can make some. Raises ValueError.
+    """
     fields = replies.fields(content)
     if len(fields) % _FIELDS:
         raise ValueError("the reply does not tell of timers as it should")
-    return tuple(_timer(*fields[at : at + _FIELDS]) for at in range(0, len(fields), _FIELDS))
+    rows = (fields[at : at + _FIELDS] for at in range(0, len(fields), _FIELDS))
+    return tuple(_timer(*row) for row in rows if _TOKEN.fullmatch(row[0]))
 
 
 def _timer(token: str, state: str, runs: str, restarted: str, said: str, came: str) -> TimerSeen:
     run, new, old, since, within = (*map(_shown, said.split("\n")[:5]), *("",) * 5)[:5]
     lines = came.split("\n")
     return TimerSeen(
-        token=timer_token(token),
+        token=token,
         verdict=None if state == ARMED else Verdict(state),
         runs=runs == "1",
         restarted=restarted == "1",

@@ -55,6 +55,7 @@ tell_timers() {
 	o_timers=0
 	for o_dir in "$o_to"/.octo-ssh/confirm.*; do
 		if [ -L "$o_dir" ] || [ ! -d "$o_dir" ] || [ "$o_timers" -ge 100 ]; then continue; fi
+		case ${o_dir##*/confirm.} in *[!0-9A-Za-z]*) continue ;; esac
 		[ "$o_timers" -gt 0 ] || {
 			clock
 			mark timers
@@ -66,7 +67,8 @@ tell_timers() {
 
 # Wait until the process of folder $1, in which somebody has decided, has ended, $2 seconds at most; $o_pid: it has not.
 end_timer() {
-	o_until=$(($(date +%s) + $2))
+	read_clock
+	o_until=$((o_second + $2))
 	while :; do
 		read_timer "$1"
 		read_state "$1"

@@ -16,8 +16,8 @@ from octo_ssh.remote.replies import MAX_UNPACKED_BYTES, text, unpacked
 USUAL_ENTRIES = 250_000
 """What a folder may hold of which nobody knows how much it should."""
 
-_ENTRY_BYTES = 512
-"""Of a listing, each entry, on an average: paths of 4,096 bytes exist, whole folders of them do not."""
+_ENTRY_BYTES = 300
+"""Of a listing or manifest, each entry, on an average: paths of 4,096 bytes exist, whole folders of them do not."""
 _ITSELF = "."
 _KINDS = {b"f": Kind.FILE, b"d": Kind.DIR, b"x": Kind.DIR, b"l": Kind.LINK}
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
@@ -49,7 +49,7 @@ def parse_tree(group: Mapping[str, bytes], *, owners: bool = False, known: int =
     wanted = {"digests", *({"entries"} if "entries" in group else {"paths", "stats", "links", "closed"})}
     if not wanted <= set(group):
         raise ValueError(f"the listing lacks {', '.join(sorted(wanted - set(group)))}")
-    most = min(max(USUAL_ENTRIES, 2 * known), MAX_ENTRIES)
+    most = _most(known)
     unreadable: set[str] = set()
     found = list(
         _printed(_list(group["entries"], 2, most), unreadable)
@@ -70,6 +70,15 @@ def parse_tree(group: Mapping[str, bytes], *, owners: bool = False, known: int =
     if not owners:
         return Tree(entries, frozenset(unreadable))
     return Tree(entries, frozenset(unreadable), whose, None if itself is None else itself.mode)
+
+
+def unpacked_manifest(section: bytes, known: int) -> bytes:
+    """The text of a manifest. ``known``: as for ``parse_tree``. Raises ValueError."""
+    return _text(section, _most(known))
+
+
+def _most(known: int) -> int:
+    return min(max(USUAL_ENTRIES, 2 * known), MAX_ENTRIES)
 
 
 def _text(section: bytes, most: int) -> bytes:
@@ -105,10 +114,9 @@ def _from_stat(group: Mapping[str, bytes], closed: set[str], most: int) -> Itera
     """Three lists in the same order: paths, ``mode size owner`` (the mode in hexadecimal), and the links' targets."""
     paths, stats = _list(group["paths"], 1, most), _text(group["stats"], most)
     targets = iter(_list(group["links"], 1, most))
-    lines = stats.split(b"\n")[:-1] if stats.count(b"\n") == len(paths) else []
-    if len(paths) != len(lines):
+    if stats.count(b"\n") != len(paths):
         raise ValueError("the listing does not hang together: the folder changed while it was read")
-    for path, line in zip(paths, lines, strict=True):
+    for path, line in zip(paths, stats.split(b"\n")[:-1], strict=True):
         mode, size, owner = line.split()
         bits = _number(mode, 16)
         kind = Kind.OTHER

@@ -2,7 +2,7 @@
 # Words: input-bytes separator mark limit-s dividers (one character for each command: of its exports and script)
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
-must_keep_secrets
+must_run_scripts
 o_size=$1
 o_mark=$3
 o_limit=$4
@@ -17,7 +17,8 @@ esac
 attempt() {
 	take_script "$o_size" "$1"
 	cd -- "${HOME:-/}" 2>/dev/null || cd /
-	o_until=$(($(date +%s) + o_limit))
+	read_clock
+	o_until=$((o_second + o_limit))
 	start_script "$o_mark" >/dev/null
 	watch_input "$o_child" "$o_mark"
 	watch_clock "$o_child" "$o_mark"

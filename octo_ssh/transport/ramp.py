@@ -14,7 +14,7 @@ except ImportError:  # pragma: no cover
 
 _WANTED_FILES = 65_536
 _KEPT_FILES = 160
-"""For everything that is no connection: packages, records, pipes, the agent."""
+"""For everything that is no connection: packages, records, pipes, the agent. A third, where there are few in all."""
 _THREADS = 256
 
 
@@ -49,7 +49,8 @@ class Ramp:
         self._handshakes = asyncio.Semaphore(handshakes)
         self._threads = asyncio.Semaphore(_THREADS)
         self._doors: dict[Hashable, _Door] = {}
-        self.capacity = max(1, (raise_file_limit() if files is None else files) - _KEPT_FILES)
+        files = raise_file_limit() if files is None else files
+        self.capacity = max(1, files - min(_KEPT_FILES, files // 3))
         """Connections that may be open at once."""
 
     @contextlib.asynccontextmanager

@@ -110,7 +110,7 @@ def strike(
     ``judge`` says what the run that was struck may be like. Where any is broken, the hosts and the controller's records
     begin anew, so that the next round is one of its own.
     """
-    stand.new_release(number + 1)
+    stand.new_release(stand.last + 1)
     told = None
     try:
         told = fault(chance_of(tally.fault, number))

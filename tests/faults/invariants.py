@@ -26,7 +26,7 @@ from tests.fleet.hosts import Host
 PATIENCE_S = 15.0
 """What is ending may take that long to have ended."""
 _POLL_S = 0.1
-_IN_ROOT = re.compile(r"journal\.jsonl|state(/[^/]+(/[^/]+\.json)?)?|lock(/\d+(\.x)?)?|work|store|apps")
+_IN_ROOT = re.compile(r"journal\.jsonl|state(/[^/]+(/[^/]+\.json)?)?|lock(/\d+(\.[rx])?)?|work|store|apps")
 _IN_PLACE = re.compile(r"current|shared|releases(/[^/.][^/]*)?|\.octo-ssh(/(owner|guard))?")
 _FLIP = re.compile(r"\.octo-ssh/\.flip\.(\d+)\.[0-9a-f]+")
 _AT_HOME = {"systemd", "(sd-pam)", "sd-pam", "dbus-daemon"}
@@ -202,8 +202,9 @@ def _lock(scope: Scope) -> Iterator[Violation]:
 
 def _rubble(scope: Scope) -> Iterator[Violation]:
     """Nothing unfinished lies anywhere: under ``root``, and under ``to`` but for what is shared."""
-    for name in _below(scope.memory, skip=("apps",)):
-        if not _IN_ROOT.fullmatch(name):
+    left = [name for name in _below(scope.memory, skip=("apps",)) if not _IN_ROOT.fullmatch(name)]
+    for name in left:
+        if name.rpartition("/")[0] not in left:
             yield scope.breach("rubble", f"{scope.root}/{name}")
     flips = []
     for name in _below(scope.place, skip=("shared",)):

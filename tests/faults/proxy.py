@@ -137,7 +137,7 @@ class Proxy:
                 stream.transport.abort()
 
     async def _pump(self, pair: _Pair, way: Way, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while data := await source.read(_CHUNK):
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
@@ -150,6 +150,9 @@ class Proxy:
                     self._fire()
             if not pair.is_swallowed:
                 sink.write_eof()
+        except OSError:
+            if not pair.is_swallowed:
+                pair.reset()  # what one end was told, the other is told too
 
     def _fire(self) -> None:
         for cut, at in list(self._armed):

@@ -116,6 +116,8 @@ class Stand(Bench):
     names: tuple[str, ...] = field(default=("web-01", "web-02"), kw_only=True)
     proxies: Proxies | None = field(default=None, kw_only=True)
     release: str = field(default="0", kw_only=True)
+    last: int = field(default=0, kw_only=True)
+    """The number of the last release."""
     before: dict[str, str | None] = field(default_factory=dict, kw_only=True)
     """By host: what was current when the release was made."""
 
@@ -191,7 +193,7 @@ class Stand(Bench):
 
     def new_release(self, number: int, *, kilobytes: int = 300, steps: str = STEPS) -> None:
         """The next release of the plan: one big file that no predecessor had, and small ones that all have."""
-        self.release = f"{number}.0"
+        self.release, self.last = f"{number}.0", number
         self.before = {host.name: current(self.scope(host)) for host in self.hosts_used}
         chance = random.Random(number)
         self.write_release(

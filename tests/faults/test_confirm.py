@@ -28,6 +28,16 @@ STEPS = f"""
     within: 9s}}
   confirm: {CONFIRM_S}s
 """
+STEPS_OF_ROOT = f"""
+- name: Deploy
+  "on": [web]
+  package: shop
+  to: {TO}
+  become: true
+  activate: echo "$OCTO_RELEASE" >>/root/activated
+  verify: {{command: 'test "$(id -u)" -eq 0; sleep 2', within: 9s}}
+  confirm: {CONFIRM_S}s
+"""
 UP = "ip link set eth0 up\n"
 DOWN = "ip link set eth0 down\n"
 GUARD = f"[Service]\nExecStartPre=-{TO}/.octo-ssh/guard\n"
@@ -58,9 +68,9 @@ def activated(host: Host) -> list[int]:
     return [int(line) for line in host.run("cat ~deploy/activated").stdout.split()]
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[..., bool], *words: object) -> None:
     end = time.monotonic() + PATIENCE_S
-    while not condition():
+    while not condition(*words):
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.1)
 
@@ -176,3 +186,32 @@ def test_a_release_that_is_confirmed_while_two_runs_overlap_stays(made: Stand, t
         found += well(made, made.release)
         tally.add(number, found)
     tally.expect_none()
+
+
+def test_a_step_as_another_user_goes_back_as_that_user(made: Stand, tally: Tally) -> None:
+    """The controller killed while a release of root waits for its confirmation"""
+    (host,) = made.hosts_used
+    made.write_inventory_of({host.name: {"user": "deploy-root"}})
+    host.run(f"rm -rf {TO} ~deploy-root/.octo-ssh")
+    try:
+        made.new_release(0, steps=STEPS_OF_ROOT, kilobytes=10)
+        told = made.apply()
+        assert told.code == 0, in_short(told)
+        for number in rounds(short=1, long=3):
+            before = made.release
+            made.new_release(number + 1, steps=STEPS_OF_ROOT, kilobytes=10)
+            process = made.start_apply()
+            made.until_said(process, WAITING)
+            made.kill_now(process)
+            until(_is_back, made, before)
+            told = made.apply()
+            tally.add(number, judged(told.code == 0, "converges", in_short(told)))
+    finally:
+        host.run(f"rm -rf {TO} ~deploy-root/.octo-ssh /root/activated /root/wait")
+    tally.expect_none()
+
+
+def _is_back(made: Stand, release: str) -> bool:
+    (host,) = made.hosts_used
+    last = host.run("tail -n 1 /root/activated").stdout.strip()
+    return current(made.scope(host)) == last == release

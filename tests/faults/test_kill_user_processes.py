@@ -42,6 +42,6 @@ def test_a_step_that_logind_ended_is_not_taken_for_done(killing: Stand, tally: T
 
 
 def test_doctor_says_that_steps_end_with_the_connection(killing: Stand) -> None:
-    said = killing.octo("doctor").stdout
-    assert "KillUserProcesses" in said
-    assert "web-01" in next(line for line in said.splitlines() if "KillUserProcesses" in line)
+    rows = killing.octo("doctor", "--json").document["doctor"]
+    told = {row["target"]: [found["what"] for found in row["findings"]] for row in rows}
+    assert [name for name, texts in told.items() if any("KillUserProcesses" in text for text in texts)] == ["web-01"]

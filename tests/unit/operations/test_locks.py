@@ -18,6 +18,7 @@ from octo_ssh.execution.context import RunContext, RunIdentity
 from octo_ssh.execution.hold import Hold
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.execution.steady import SteadySession
+from octo_ssh.model import observed
 from octo_ssh.model.events import TargetWarned
 from octo_ssh.model.inventory import Target
 from octo_ssh.model.memory import line_sha256
@@ -27,7 +28,6 @@ from octo_ssh.operations.locks import LockQueue, lock_all, release_all
 from octo_ssh.output.record import RunRecord
 from octo_ssh.output.reports import holder
 from octo_ssh.packages.bundle import Bundles
-from octo_ssh.planning import leases
 from octo_ssh.remote.lock import Acquired, acquire, release
 from octo_ssh.remote.observe import observe
 from tests.unit.operations.fleets import LocalFleet
@@ -194,7 +194,7 @@ async def test_a_lease_that_nobody_renews_is_taken_over_when_it_was_watched_for_
     fleet: LocalFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target was started anew: its own clock tells nothing."""
-    monkeypatch.setattr(leases, "MIN_TTL_S", 0.3)
+    monkeypatch.setattr(observed, "MIN_TTL_S", 0.3)
     await take_from_others(fleet, "web-1")
     make_up(fleet, "web-1", "t0ken:0:before-the-reboot:1.0:")
     hold = await take(fleet, "web-1")
@@ -210,7 +210,7 @@ async def test_a_lease_that_nobody_renews_is_taken_over_when_it_was_watched_for_
 async def test_a_lease_that_somebody_renews_is_never_taken_over_however_long_it_is_watched(
     fleet: LocalFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "MIN_TTL_S", 0.3)
+    monkeypatch.setattr(observed, "MIN_TTL_S", 0.3)
     await take_from_others(fleet, "web-1")
     make_up(fleet, "web-1", "t0ken:0:before-the-reboot:0.0:")
     hold = await take(fleet, "web-1")

@@ -210,8 +210,12 @@ def test_a_package_says_what_it_sets_and_which_of_its_scripts_run() -> None:
         ({}, ["then activate and verify", "runs its PreDeploy.sh, Deploy.sh, PostDeploy.sh"]),
         ({"switch": False, "owed": ("PostDeploy", "verify")}, ["then verify", "runs its PostDeploy.sh"]),
         ({"switch": False, "owed": ("verify",)}, ["then verify"]),
+        (
+            {"switch": False, "owed": ("verify", "confirm"), "confirm_s": 60.0},
+            ["then verify", "goes back by itself unless confirmed within 1 min 00 s"],
+        ),
     ],
-    ids=["all", "some", "none"],
+    ids=["all", "some", "none", "confirm"],
 )
 def test_of_a_packages_scripts_those_are_named_that_run(keys: dict[str, Any], expected: list[str]) -> None:
     scripts = {name: samples.script() for name in ("PreDeploy", "Deploy", "PostDeploy", "DeployFailed")}

@@ -68,7 +68,8 @@ def run(name: str, text: str = "true", **keys: Any) -> Step:
 
 
 def package(name: str = "deploy", **keys: Any) -> Step:
-    own = {key: keys.pop(key) for key in ("to", "keep", "shared", "configure", "activate", "verify") if key in keys}
+    names = ("to", "keep", "shared", "configure", "activate", "verify", "confirm_s")
+    own = {key: keys.pop(key) for key in names if key in keys}
     return step(name, PackageStep(keys.pop("package", "shop"), **own), **keys)
 
 

@@ -23,6 +23,7 @@ from octo_ssh.model.observed import (
 )
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CommandProbe, HttpProbe, PackageScript, Probe, Restart
+from octo_ssh.model.timers import TimerSeen, Verdict
 from octo_ssh.model.work import HttpWork, PackageWork, ScriptWork
 from octo_ssh.planning.request import RunOptions
 from tests.unit.planning.builders import (
@@ -248,6 +249,89 @@ def test_redeploy_activates_and_verifies_again_and_builds_nothing() -> None:
     case.options = RunOptions(redeploy=True)
     assert (work(case).build, work(case).switch, work(case).owed) == (False, False, ("activate", "verify"))
     assert case.of("deploy").reason == "--redeploy: activate and verify again"
+
+
+# Releases that wait for a confirmation.
+
+
+def timer(verdict: Verdict | None = None, *, new: str = "1.4.2", old: str | None = "1.4.1", **keys: Any) -> TimerSeen:
+    return TimerSeen("t1", verdict, keys.pop("runs", False), run="run-1", new=new, old=old, within_s=60, **keys)
+
+
+BOTH = (release("1.4.1", OLD), release("1.4.2"))
+UNCONFIRMED = place(current="1.4.2", releases=BOTH, fingerprint="print", trees={"1.4.2": WHOLE})
+WENT_BACK = place(current="1.4.1", releases=BOTH, fingerprint="print", manifests={"1.4.1": OLD}, trees={"1.4.2": WHOLE})
+CONFIRMS: dict[str, Any] = {"activate": "true", "verify": VERIFY, "confirm_s": 60.0}
+
+
+def test_a_release_that_is_switched_to_waits_for_a_confirmation() -> None:
+    made = work(decide(at(AT_OLD, baseline("1.4.1", OLD)), **CONFIRMS))
+    assert (made.confirm_s, made.previous) == (60.0, "1.4.1")
+    assert work(decide(at(AT_OLD, baseline("1.4.1", OLD)))).confirm_s is None
+
+
+def test_a_first_release_is_confirmed_too_and_a_good_one_with_nothing_before_it_is_not_again() -> None:
+    assert work(decide(at(place(place=Place.ABSENT)), **CONFIRMS)).confirm_s == 60.0
+    again = decide(at(DONE, baseline("1.4.2")), **CONFIRMS)
+    again.options = RunOptions(redeploy=True)
+    assert (work(again).owed, work(again).confirm_s) == (("activate", "verify", "confirm"), None)
+    before = decide(at(UNCONFIRMED, baseline("1.4.2", history=("1.4.1",))), **CONFIRMS)
+    before.options = RunOptions(redeploy=True)
+    assert (work(before).previous, work(before).confirm_s) == ("1.4.1", 60.0)
+
+
+def test_a_confirmation_is_a_consequence_like_others() -> None:
+    owed = (Owed("deploy", "shop", "1.4.2", "confirm", "1.4.1"),)
+    case = decide(at(DONE, baseline("1.4.2", owed=owed)), **CONFIRMS)
+    assert case.of("deploy").reason == "owed since an earlier run: confirm"
+    assert work(case).owed == ("confirm",)
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (timer(restarted=True), "is unconfirmed since a power cut"),
+        (timer(runs=True), "waits for run run-1 to confirm it"),
+        (timer(), "was never confirmed"),
+        (timer(Verdict.OVERTAKEN), "was never confirmed"),
+    ],
+    ids=["power cut", "still counting", "timer killed", "overtaken"],
+)
+@pytest.mark.parametrize("left", [baseline("1.4.1", OLD), baseline("1.4.2")], ids=["of a switch", "of a --redeploy"])
+def test_what_nobody_confirmed_is_activated_verified_and_confirmed(seen: TimerSeen, said: str, left: Baseline) -> None:
+    case = decide(at(replace(UNCONFIRMED, timers=(seen,)), left), **CONFIRMS)
+    assert case.of("deploy").reason == f"release 1.4.2 {said}: activate and verify and confirm"
+    made = work(case)
+    assert (made.switch, made.owed, made.previous) == (False, ("activate", "verify", "confirm"), "1.4.1")
+    assert made.confirm_s == 60.0
+
+
+def test_what_another_release_takes_the_place_of_is_told_of() -> None:
+    unconfirmed = replace(AT_OLD, timers=(timer(new="1.4.1", old="1.4.0", restarted=True),))
+    reason = decide(at(unconfirmed, baseline("1.4.1", OLD)), **CONFIRMS).of("deploy").reason
+    assert reason == "release 1.4.2: 1 file to send; 1.4.1 is unconfirmed since a power cut"
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"came": {"activate": 0}, "is_done": True}, ""),
+        ({"came": {"activate": 7}, "is_done": True}, ", but its activate failed with status 7"),
+        ({}, ", and what came of that is not known"),
+    ],
+    ids=["well", "badly", "unseen"],
+)
+def test_that_a_target_went_back_by_itself_is_told(keys: dict[str, Any], said: str) -> None:
+    here = replace(WENT_BACK, timers=(timer(Verdict.REVERTED, **keys),))
+    reason = decide(at(here, baseline("1.4.1", OLD)), **CONFIRMS).of("deploy").reason
+    told = "the target went back to 1.4.1 by itself: nobody confirmed 1.4.2 in time"
+    assert reason == f"release 1.4.2 is there already, to be made current; {told}{said}"
+
+
+@pytest.mark.parametrize("seen", [timer(Verdict.CONFIRMED), timer(Verdict.RETURNED), timer(new="1.3.0")])
+def test_timers_that_are_over_or_about_something_else_change_nothing(seen: TimerSeen) -> None:
+    case = decide(at(replace(DONE, timers=(seen,)), baseline("1.4.2")), **CONFIRMS)
+    assert case.of("deploy").outcome is Outcome.UNCHANGED
 
 
 # Shared places.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from octo_ssh.model.drift import FindingKind, State
 from octo_ssh.model.manifest import Entry, Kind, Manifest
 from octo_ssh.model.observed import MAX_OWNERS, Baseline, Owed, Place, ReleaseFolder
+from octo_ssh.model.timers import TimerSeen, Verdict
 from octo_ssh.planning.derive import Derived, Underivable
 from octo_ssh.planning.drift_trees import Owners
 from tests.unit.planning.builders import package, place
@@ -190,6 +191,44 @@ def test_a_run_that_was_killed_behind_its_switch_owes_and_is_no_swapped_link() -
     assert made.found() == {("owed", "activate")}
     made.package = there(current="1.3.0")
     assert made.found() == {("owed", "activate"), ("current", "current")}
+
+
+@pytest.mark.parametrize(
+    ("seen", "current", "said"),
+    [
+        (TimerSeen("t", None, False, restarted=True, new="1.4.2"), "1.4.2", "1.4.2 is unconfirmed since a power cut"),
+        (TimerSeen("t", Verdict.OVERTAKEN, False, new="1.4.2"), "1.4.2", "1.4.2 was never confirmed"),
+        (
+            TimerSeen("t", Verdict.REVERTED, False, new="1.5.0", old="1.4.2", is_done=True),
+            "1.4.2",
+            "the target went back to 1.4.2 by itself: nobody confirmed 1.5.0 in time",
+        ),
+    ],
+    ids=["power cut", "overtaken", "went back"],
+)
+def test_what_nobody_confirmed_is_a_finding(seen: TimerSeen, current: str, said: str) -> None:
+    made = Check(package=there(current=current, timers=(seen,)))
+    step = made.step("deploy")
+    assert step.state is State.DRIFTED
+    assert [(finding.subject, finding.now) for finding in step.findings] == [("confirm", said)]
+
+
+def test_a_release_that_still_waits_for_its_confirmation_is_unknown() -> None:
+    step = Check(package=there(timers=(TimerSeen("t", None, True, run="run-1", new="1.4.2"),))).step("deploy")
+    assert (step.state, step.reason) == (State.UNKNOWN, "release 1.4.2 waits for run run-1 to confirm it")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        TimerSeen("t", Verdict.CONFIRMED, False, new="1.4.2"),
+        TimerSeen("t", None, False, new="1.5.0"),
+        TimerSeen("t", Verdict.REVERTED, False, new="1.5.0", is_done=True, is_missed=True),
+    ],
+    ids=["confirmed", "of what never became current", "called off"],
+)
+def test_timers_that_are_over_are_none(seen: TimerSeen) -> None:
+    assert Check(package=there(timers=(seen,))).step("deploy").state is State.IN_SYNC
 
 
 def test_a_shared_path_that_is_gone_is_named_once() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octo_ssh.model.jobs import JobKey, JobSeen, JobState
-from octo_ssh.model.observed import Lease
-from octo_ssh.planning.leases import MAX_TTL_S, MIN_TTL_S, LeaseSight, LeaseState, may_take
+from octo_ssh.model.observed import MAX_TTL_S, MIN_TTL_S, Lease
+from octo_ssh.planning.leases import LeaseSight, LeaseState, may_take
 
 WHO = json.dumps({"user": "ann", "host": "ci", "run": "r", "purpose": "apply shop", "since": "now"})
 

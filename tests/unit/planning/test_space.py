@@ -51,7 +51,7 @@ def test_the_disk_of_the_place_must_hold_every_file_in_whole_blocks() -> None:
     assert shortage(on(WIDE), [load(many, disk=Disk(need + 100_000, None))]) is None
     told = shortage(on(WIDE), [load(many, disk=Disk(need - 1, None))])
     assert told is not None
-    assert told.startswith("no room at /srv/shop for shop 1.4.2: 1.5 MB and ")
+    assert told.startswith("no room on the disk of /srv/shop for shop 1.4.2: 1.5 MB and ")
     assert told.endswith("files are needed, with a margin, and 1.5 MB are free")
 
 
@@ -67,7 +67,7 @@ def test_inodes_are_counted_where_the_file_system_does() -> None:
 def test_the_store_is_on_the_disk_of_root() -> None:
     told = shortage(on(Disk(20 * MB, None)), [load(tree(1), disk=WIDE, bundle=20 * MB)])
     assert told is not None
-    assert "no room at /home/deploy/.octo-ssh for shop 1.4.2: 21.0 MB and" in told
+    assert "no room on the disk of /home/deploy/.octo-ssh for shop 1.4.2: 21.0 MB and" in told
     assert shortage(on(Disk(20 * MB, None)), [load(tree(1), disk=WIDE, bundle=18 * MB)]) is None
 
 
@@ -139,7 +139,7 @@ def case(*more: Step) -> Case:
 def test_a_target_without_room_has_failed_before_anything_begins() -> None:
     plan = case().plan()
     assert set(plan.broken) == {"web-2"}
-    assert plan.broken["web-2"].startswith("no room at /srv/shop for shop 1.4.2: ")
+    assert plan.broken["web-2"].startswith("no room on the disk of /srv/shop for shop 1.4.2: ")
     for step in plan.walk():
         assert (step.planned["web-2"].outcome, step.planned["web-2"].work) == (Outcome.FAILED, None)
         assert step.planned["web-1"].outcome is Outcome.CHANGED

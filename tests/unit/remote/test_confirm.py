@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from octo_ssh.errors import RemoteError
+from octo_ssh.model.jobs import Hangup, JobEnd, JobKey, JobPlace
 from octo_ssh.model.observed import PackagePlace, PlaceRequest
 from octo_ssh.model.program import Acting
 from octo_ssh.model.timers import TimerSeen, Verdict
@@ -24,10 +26,12 @@ from octo_ssh.model.wire import ReplyParser, program_text
 from octo_ssh.remote.arm import Arming, WayBack, arm, beats
 from octo_ssh.remote.confirm import confirm, disarm
 from octo_ssh.remote.grant import FlipLost, grant
+from octo_ssh.remote.job import launch
 from octo_ssh.remote.observe import observe
 from octo_ssh.remote.switch import switch
 
 from .conftest import Machine
+from .logins import needs_root
 
 EPOCH = 3
 LEASE = "0a1b2c3d"
@@ -243,7 +247,7 @@ async def test_beyond_its_bound_it_goes_back_whatever_runs(machine: Machine) -> 
     ("texts", "came"),
     [
         (("exit 3", "touch never"), {"Deploy": 3}),
-        (("sleep 60 & sleep 61", "touch never"), {"Deploy": 124}),
+        (("sleep 48611 & sleep 48612", "touch never"), {"Deploy": 124}),
         (("#!/bin/no-such-shell\n", "touch never"), {"Deploy": 127}),
         (("true", "exit 7"), {"Deploy": 0, "activate": 7}),
     ],
@@ -265,7 +269,7 @@ async def test_the_way_back_ends_where_something_fails_and_says_so(
     )
     assert current(machine) == "releases/1.0"
     assert not (machine.to / "releases/1.0/never").exists()
-    assert in_proc(b"61") == []
+    assert in_proc(b"48611") + in_proc(b"48612") == []
 
 
 async def test_a_daemon_that_the_way_back_starts_stays_and_holds_nothing_up(machine: Machine) -> None:
@@ -381,8 +385,62 @@ async def test_who_arms_next_ends_the_timer_of_the_run_before(machine: Machine) 
     assert current(machine) == "releases/2.0"
 
 
+async def test_a_script_of_an_overtaken_run_that_is_gone_on_with_is_waited_for(machine: Machine) -> None:
+    lay(machine, "1.0", "2.0", current="1.0")
+    await deploy(machine, program(machine))
+    told = Path(beats(str(machine.to), "t1"))
+    add(told, "b")
+    await machine.session.act(program(machine, token="t2", within_s=1, epoch=EPOCH + 1, lease="another"))
+    assert timers(machine) == []
+    await asyncio.sleep(4)
+    assert current(machine) == "releases/2.0"
+    add(told, "e")
+    await until_gone(machine, "t2")
+    assert current(machine) == "releases/1.0"
+    await machine.session.act(disarm(str(machine.to)))
+    assert (await look(machine)).timers == ()
+
+
+async def test_a_script_tells_the_timer_of_itself_and_does_not_begin_once_the_target_goes_back(
+    machine: Machine,
+) -> None:
+    lay(machine, "1.0", "2.0", current="1.0")
+    await deploy(machine, program(machine))
+    told = Path(beats(str(machine.to), "t1"))
+    (machine.root / "work/run-1").mkdir(parents=True)
+    machine.root.chmod(0o700)
+
+    def job(name: str) -> Acting[JobEnd]:
+        place = JobPlace(str(machine.root), "run-1", name, name[0] * 32)
+        key = JobKey("deploy", "activate", "d" * 64)
+        return launch(
+            place,
+            key=key,
+            env={},
+            script=f"cat '{told}' >~/seen",
+            cwd=None,
+            timeout_s=20,
+            limit_bytes=1000,
+            hangup=Hangup.LEAVE,
+            beat=str(told),
+        )
+
+    assert (await machine.session.act(job("a1"))).status == 0
+    assert ((machine.home / "seen").read_text(), (folder(machine) / "beats").read_text()) == ("b", "be")
+    (machine.home / "seen").unlink()
+    for pid in timers(machine):
+        os.kill(pid, signal.SIGTERM)
+    await until_gone(machine)
+    with pytest.raises(RemoteError, match="went back by itself before this could begin"):
+        await machine.session.act(job("b2"))
+    assert not (machine.home / "seen").exists()
+    assert "beats" not in os.listdir(folder(machine))
+
+
 async def test_a_place_tells_of_its_timers(machine: Machine) -> None:
     lay(machine, "1.0", "2.0", current="1.0")
+    assert (await look(machine)).timers == ()
+    (machine.to / ".octo-ssh/confirm.is something else").mkdir()
     assert (await look(machine)).timers == ()
     armed = await deploy(machine, program(machine))
     assert (await look(machine)).timers == (armed,)
@@ -404,7 +462,7 @@ async def test_a_timer_that_was_killed_is_no_timer_any_more(machine: Machine) ->
     await until_gone(machine)
     (seen,) = (await look(machine)).timers
     assert (seen.verdict, seen.runs, seen.restarted) == (None, False, False)
-    with pytest.raises(RemoteError, match="was ended by somebody"):
+    with pytest.raises(RemoteError, match="does not run: somebody ended it"):
         await machine.session.act(program(machine))
 
 
@@ -470,6 +528,68 @@ async def test_a_link_in_the_place_of_the_folder_is_refused(machine: Machine) ->
     assert (await look(machine)).timers == ()
     await machine.session.act(disarm(str(machine.to)))
     assert os.listdir(elsewhere) == []
+
+
+@needs_root
+async def test_a_full_disk_hinders_neither_the_way_back_nor_a_confirmation(machine: Machine) -> None:
+    machine.to.mkdir(parents=True)
+    mount(machine.to, "size=512k,nr_inodes=100")
+    try:
+        lay(machine, "1.0", "2.0", current="1.0")
+        await deploy(machine, program(machine, script(machine, "touch ~/activated")))
+        fill(machine.to)
+        for pid in timers(machine):
+            os.kill(pid, signal.SIGTERM)
+        await until_gone(machine)
+        assert current(machine) == "releases/1.0"
+        assert (machine.home / "activated").exists()
+        assert (await look(machine)).timers[0].verdict is Verdict.REVERTED
+        empty(machine.to)
+        await machine.session.act(disarm(str(machine.to)))
+        await machine.session.act(grant(str(machine.to), epoch=EPOCH, token=LEASE))
+        await deploy(machine, program(machine))
+        fill(machine.to)
+        assert (await decide(machine, Verdict.CONFIRMED)).verdict is Verdict.CONFIRMED
+    finally:
+        unmount(machine.to)
+
+
+@needs_root
+async def test_where_the_disk_is_full_nothing_is_armed(machine: Machine) -> None:
+    machine.to.mkdir(parents=True)
+    mount(machine.to, "size=512k,nr_inodes=100")
+    try:
+        lay(machine, "1.0", "2.0", current="1.0")
+        fill(machine.to)
+        with pytest.raises(RemoteError, match="cannot be"):
+            await machine.session.act(program(machine))
+        assert timers(machine) == []
+    finally:
+        unmount(machine.to)
+
+
+def mount(place: Path, options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
+
+
+def unmount(place: Path) -> None:
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(place: Path) -> None:
+    """No byte and no inode is left."""
+    with contextlib.suppress(OSError), (place / "filler").open("wb") as file:
+        while True:
+            file.write(b"x" * 4096)
+            file.flush()
+    with contextlib.suppress(OSError):
+        for number in range(200):
+            (place / f"filler-{number}").touch()
+
+
+def empty(place: Path) -> None:
+    for path in place.glob("filler*"):
+        path.unlink()
 
 
 RACES = 200 if os.environ.get("OCTO_FAULTS") == "long" else 25

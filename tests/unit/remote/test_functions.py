@@ -53,7 +53,7 @@ async def say(
     """Run the text as it is."""
     reader = MessageReader()
     items: list[Item] = []
-    program = script("~/.octo-ssh", run="run-1", env=env or {}, script=text, cwd=cwd or str(machine.home))
+    program = script(env=env or {}, script=text, cwd=cwd or "~")
     result = await machine.session.act(program, on_output=lambda data: items.extend(reader.feed(data)))
     return Said(result.status, joined([*items, *reader.finish()]))
 

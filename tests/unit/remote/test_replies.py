@@ -3,34 +3,67 @@
 from __future__ import annotations
 
 import gzip
+import importlib
+import inspect as inspecting
+import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octo_ssh.errors import RemoteError
-from octo_ssh.model.manifest import Entry, Kind
-from octo_ssh.model.observed import FileRequest, PlaceRequest, Tree
+import octo_ssh.remote
+from octo_ssh.errors import LeaseLost, RemoteError
+from octo_ssh.model.jobs import Hangup, JobKey, JobPlace
+from octo_ssh.model.manifest import Entry, Kind, Manifest
+from octo_ssh.model.observed import FileRequest, Lease, PackagePlace, Place, PlaceRequest, Tree
+from octo_ssh.model.plan import ServiceState
 from octo_ssh.model.program import Program, Reply
-from octo_ssh.remote.commit import commit
+from octo_ssh.model.timers import Verdict
+from octo_ssh.packages.bundle import Bundle, Compression
+from octo_ssh.packages.delta import Difference
+from octo_ssh.remote.arm import Arming, arm
+from octo_ssh.remote.build import build
+from octo_ssh.remote.commit import commit, discard
+from octo_ssh.remote.confirm import confirm, disarm
 from octo_ssh.remote.drift import DriftAsk, PlaceAsk, drift, drift_as
+from octo_ssh.remote.fetch import fetch
+from octo_ssh.remote.file import put_file, remove_file
+from octo_ssh.remote.grant import grant
+from octo_ssh.remote.holding import holding
 from octo_ssh.remote.inspect import inspect
-from octo_ssh.remote.lock import acquire, free
+from octo_ssh.remote.job import attach, launch, stop
+from octo_ssh.remote.lock import acquire, free, release, renew
 from octo_ssh.remote.observe import facts, observe, observe_places
-from octo_ssh.remote.probe import probe_command, probe_http
+from octo_ssh.remote.places import parse_place
+from octo_ssh.remote.probe import ask_command, ask_http, probe_command, probe_http
 from octo_ssh.remote.prune import prune
 from octo_ssh.remote.receive import receive
+from octo_ssh.remote.record import record
 from octo_ssh.remote.replies import unpacked
 from octo_ssh.remote.resources import MAX_CONTENT_BYTES, look
 from octo_ssh.remote.script import script
+from octo_ssh.remote.service import service
 from octo_ssh.remote.switch import switch
 from octo_ssh.remote.trees import parse_tree
+from octo_ssh.remote.unless import Unless, unless
 from octo_ssh.remote.words import name, two_texts
 
 PLACE = PlaceRequest("deploy", "/srv/shop", ("a", "b"))
 WATCHED = DriftAsk((PlaceAsk("deploy", "/srv/shop", ("a", "b")),), (FileRequest("one", "/x"),), {"two": "shop"})
+HELD = Lease(1, "t", 60, "boot", 1.0, "{}")
+JOB = JobPlace("/x", "r", "one.run.0", "1" * 32)
+LEASE: dict[str, Any] = {"epoch": 1, "token": "t"}
+OF: dict[str, Any] = {"project": "p", "environment": None}
+NOTHING: dict[str, Any] = {"head": "", "lines": (), "baseline": None}
+TRY: dict[str, Any] = {"env": {}, "script": "", "cwd": None, "within_s": 1, "every_s": 1}
+START: dict[str, Any] = {"env": {}, "script": "", "cwd": None, "timeout_s": 1, "limit_bytes": 9, "hangup": Hangup.LEAVE}
+FILE: dict[str, Any] = {"owner": None, "group": None, "parents": False, "expect": None, "mode": None, "new_mode": 0o644}
+NONE = Difference((), (), (), (), ())
+ARMING = Arming("timer", "r", "2", "1", "now", 60.0, 600.0, "")
+BUNDLE = Bundle(Path("/x"), "0" * 64, 1, Compression.GZIP)
 PROGRAMS: dict[str, Callable[[], Program[Any]]] = {
     "observe": lambda: observe("~/x", "p", None, (PLACE,)),
     "observe_places": lambda: observe_places("/x", "p", None, (PLACE,)),
@@ -38,43 +71,81 @@ PROGRAMS: dict[str, Callable[[], Program[Any]]] = {
     "drift_as": lambda: drift_as("/x", "p", None, WATCHED),
     "look": lambda: look(WATCHED.files, WATCHED.services),
     "facts": lambda: facts("~/x"),
+    "holding": lambda: holding("~/x"),
     "inspect": lambda: inspect("/x", ("1",), hashed=True),
+    "unless": lambda: unless((Unless("one", {}, "exit 3"),)),
     "acquire": lambda: acquire(
-        "~/x",
-        project="p",
-        environment=None,
-        run="r",
-        token="t",
-        ttl_s=1,
-        who="w",
-        expect_head="",
-        lines=(),
-        baseline=None,
+        "~/x", **OF, run="r", token="t", ttl_s=1, who="w", expect_head="", lines=(), baseline=None
     ),
-    "free": lambda: free("~/x"),
-    "receive": lambda: receive("~/x", "0" * 64, "/x", 1, epoch=1, token="t"),
+    "renew": lambda: renew("/x", **LEASE, ttl_s=1),
+    "record": lambda: record("/x", **LEASE, **OF, **NOTHING),
+    "release": lambda: release("/x", **LEASE, **OF, **NOTHING),
+    "free": lambda: free("~/x", HELD),
+    "receive": lambda: receive("~/x", "0" * 64, "/x", 1, **LEASE),
+    "build": lambda: build(
+        "/x", "/y", "1", **OF, base=None, manifest=Manifest(), difference=NONE, bundle=BUNDLE, **LEASE
+    ),
     "commit": lambda: commit("/x", "1", "0" * 64),
-    "switch": lambda: switch("/x", "1", epoch=1, token="t"),
+    "discard": lambda: discard("/x"),
+    "grant": lambda: grant("/x", **LEASE),
+    "switch": lambda: switch("/x", "1", **LEASE),
     "prune": lambda: prune("/x", keep=()),
-    "script": lambda: script("~/x", run="r", env={}, script="", cwd=None),
-    "probe_command": lambda: probe_command("~/x", run="r", env={}, script="", cwd=None, within_s=1, every_s=1),
+    "arm": lambda: arm("/x", ARMING, (), **LEASE),
+    "confirm": lambda: confirm("/x", "timer", Verdict.CONFIRMED, patience_s=1),
+    "disarm": lambda: disarm("/x"),
+    "launch": lambda: launch(JOB, key=JobKey("one", "run", "0" * 64), **START),
+    "attach": lambda: attach(JOB, offset=0, take_void=True),
+    "stop": lambda: stop(JOB),
+    "script": lambda: script(env={}, script=""),
+    "fetch": lambda: fetch("x", cwd=None, max_bytes=9),
+    "probe_command": lambda: probe_command("~/x", run="r", **TRY),
+    "ask_command": lambda: ask_command("~/x", **TRY),
     "probe_http": lambda: probe_http("http://x", contains=None, within_s=1, every_s=1),
+    "ask_http": lambda: ask_http("http://x", contains=None, within_s=1, every_s=1),
+    "put_file": lambda: put_file("/x", content=b"", size=0, sha256="0" * 64, **FILE),
+    "remove_file": lambda: remove_file("/x", expect=None),
+    "service": lambda: service("shop", state=ServiceState.RUNNING, enabled=None, restart=False),
 }
+"""Every program there is."""
 # fmt: off
 SECTIONS = [
     "facts", "tools", "lease", "journal", "baseline", "releases", "sums", "place", "shared", "folder", "manifest",
     "entries", "stats", "paths", "links", "closed", "acquired", "moved", "fingerprint", "removed", "exit-0", "exit-x",
-    "exit-999", "last", "reason", "cancelled", "survivors", "linger", "problem", "have",
-    "digests", "shut", "owner", "strangers", "resources", "file", "content", "units", "unit-files",
+    "exit-999", "last", "reason", "cancelled", "survivors", "linger", "problem", "have", "lost", "root", "head", "jobs",
+    "digests", "shut", "owner", "strangers", "resources", "file", "content", "units", "unit-files", "timers", "size",
+    "exit-1.late.full.dropped-9", "exit-1.dropped-", "void", "freed", "unwritten", "current", "bundle", "at", "wrong",
 ]
 # fmt: on
+FIELDS = [
+    b"",
+    b"1",
+    b"-1",
+    b"\xff",
+    b"a:b:c:d:e",
+    b"t:1:b:1.5:",
+    b"ours",
+    b"9" * 30,
+    b"../x",
+    b"armed",
+    b"\n",
+    b"run/1/2/3/one/run/" + b"0" * 64 + b"/" + b"1" * 32,
+]  # fmt: skip
 CONTENT = st.one_of(
     st.binary(max_size=40),
     st.binary(max_size=40).map(gzip.compress),
-    st.lists(st.sampled_from([b"", b"1", b"-1", b"\xff", b"a:b:c:d:e", b"t:1:b:1.5:", b"ours", b"9" * 30])).map(
-        lambda parts: b"".join(part + b"\0" for part in parts)
-    ),
+    st.lists(st.sampled_from(FIELDS), max_size=12).map(lambda parts: b"".join(part + b"\0" for part in parts)),
+    st.lists(st.sampled_from(FIELDS), max_size=12).map(lambda parts: gzip.compress(b"\0".join(parts))),
 )
+
+
+def test_every_program_there_is_is_lied_to() -> None:
+    made = set()
+    for module in pkgutil.iter_modules(octo_ssh.remote.__path__):
+        for word, value in vars(importlib.import_module(f"octo_ssh.remote.{module.name}")).items():
+            returns = str(getattr(value, "__annotations__", {}).get("return", ""))
+            if inspecting.isfunction(value) and returns.startswith(("Reading[", "Acting[")) and word[0] != "_":
+                made.add(word)
+    assert made == PROGRAMS.keys()
 
 
 @pytest.mark.parametrize("made", PROGRAMS.values(), ids=PROGRAMS.keys())
@@ -87,7 +158,7 @@ def test_a_lie_is_an_error_and_no_crash(
 ) -> None:
     try:
         made().parse(Reply(status, tuple(sections)))
-    except (ValueError, RemoteError):
+    except (ValueError, RemoteError, LeaseLost):
         return
     assert status == 0
 
@@ -101,6 +172,51 @@ def test_a_bomb_is_cut() -> None:
     bomb = gzip.compress(b"\0" * 400_000_000, 1)
     with pytest.raises(ValueError, match="too large"):
         parse_tree({"entries": bomb, "digests": b"", "closed": b""})
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"entries": b"f 644 1 0:0 \0./a\0" * 250_001},
+        {"entries": b"\0" * 1_000_000},
+        {"entries": b"f 644 -1 0:0 \0./a\0"},
+        {"entries": b"f -644 1 0:0 \0./a\0"},
+        {"entries": b"f 644 1_0 0:0 \0./a\0"},
+        {"paths": b"./a\0" * 250_001, "stats": b"", "links": b""},
+        {"paths": b"", "stats": b"\n" * 1000, "links": b""},
+        {"paths": b"", "stats": b"", "links": b"\0" * 250_001},
+        {"paths": b"", "stats": b"", "links": b"", "closed": b"./a\0" * 250_001},
+        {"entries": b"", "digests": b"\n" * 1000},
+    ],
+    ids=range(10),
+)
+def test_a_listing_without_end_or_sense_is_refused_before_it_is_taken_apart(sections: dict[str, bytes]) -> None:
+    with pytest.raises(ValueError, match=r"the listing|not a number|the digests"):
+        parse_tree(tree(**sections))
+
+
+def test_a_listing_may_be_twice_as_long_as_it_should() -> None:
+    listing = b"".join(b"d 755 1 0:0 \0./%d\0" % number for number in range(300_000))
+    with pytest.raises(ValueError, match="more than 250000 entries"):
+        parse_tree(tree(entries=listing))
+    assert len(parse_tree(tree(entries=listing), known=150_000).entries) == 300_000
+
+
+def test_folders_that_cannot_be_ours_are_no_releases() -> None:
+    def told(current: str, *names: str) -> PackagePlace:
+        fields = ("/srv/shop", "ours", "", "1", current, "", "1 4096 9 9 0 0 0")
+        sections = {
+            "releases": b"".join(name.encode() + b"\0" for name in names),
+            "sums": b"".join(b"1" * 64 + b"  x\n" for _ in names),
+            "place": b"".join(field.encode() + b"\0" for field in fields),
+        }
+        return parse_place(sections, ())
+
+    found = told("1.0", "1.0", "-rf", ".hidden", "a\nb", "$(id)", "a b")
+    assert [one.name for one in found.releases] == ["1.0", "$(id)", "a b"]
+    assert (found.place, found.current) == (Place.OURS, "1.0")
+    for odd in ("-rf", "a\nb", "..", "x" * 300):
+        assert (told(odd).place, told(odd).current) == (Place.FOREIGN, None)
 
 
 @pytest.mark.parametrize("path", [b"/etc/passwd", b"./../x", b"./a/../b", b"./a//b", b"x", b"./"])

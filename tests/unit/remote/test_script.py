@@ -24,13 +24,13 @@ async def run(
     text: str | Secret,
     *,
     env: dict[str, str | Secret] | None = None,
-    cwd: str | None = None,
+    cwd: str = "~",
     timeout_s: float = 30,
     sudo: Sudo | None = None,
 ) -> tuple[ScriptResult, bytes]:
     output: list[bytes] = []
     result = await machine.session.act(
-        script("~/.octo-ssh", run="run-1", env=env or {}, script=text, cwd=cwd),
+        script(env=env or {}, script=text, cwd=cwd),
         timeout_s=timeout_s,
         on_output=output.append,
         sudo=sudo,
@@ -126,14 +126,13 @@ async def test_an_interpreter_that_is_missing_fails_with_words(machine: Machine)
     assert b"/nonexistent/interpreter" in output
 
 
-async def test_the_folder_is_the_given_one_else_the_work_folder_else_root(machine: Machine) -> None:
+async def test_the_folder_is_the_given_one_else_the_home(machine: Machine) -> None:
     place = machine.home / "a 'place'"
     place.mkdir()
     assert (await run(machine, "pwd", cwd=str(place)))[1].decode() == f"{place}\n"
     assert (await run(machine, "pwd", cwd="a 'place'"))[1].decode() == f"{place}\n"
-    assert (await run(machine, "pwd"))[1] == b"/\n"
-    (machine.root / "work/run-1").mkdir(parents=True)
-    assert (await run(machine, "pwd"))[1].decode() == f"{machine.root}/work/run-1\n"
+    assert (await run(machine, "pwd"))[1].decode() == f"{machine.home}\n"
+    assert list(machine.home.iterdir()) == [place]
 
 
 async def test_a_folder_that_is_not_there_is_told(machine: Machine) -> None:
@@ -201,17 +200,21 @@ async def test_what_a_cancelled_script_started_is_ended(machine: Machine, text: 
     assert alive(mark) == []
 
 
-async def test_a_target_where_finding_processes_takes_long_ends_them_all_the_same(
-    one_machine: Machine, tmp_path: Path
-) -> None:
-    slow = tmp_path / "slow"
-    slow.mkdir()
-    (slow / "grep").write_text(f'#!/bin/sh\nsleep 1\nexec {shutil.which("grep")} "$@"\n')
-    (slow / "grep").chmod(0o755)
-    session = LocalSession(home=str(one_machine.home), env={"PATH": f"{slow}:{one_machine.path}"})
+ODD_TOOLS = {
+    "finding processes takes long": ("grep", f'sleep 1\nexec {shutil.which("grep")} "$@"'),
+    "somebody sets the clock back": ("date", "echo 1000000000"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), ODD_TOOLS.values(), ids=ODD_TOOLS.keys())
+async def test_a_target_ends_all_of_it_even_when(one_machine: Machine, tmp_path: Path, name: str, text: str) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / name).write_text(f"#!/bin/sh\n{text}\n")
+    (odd / name).chmod(0o755)
+    session = LocalSession(home=str(one_machine.home), env={"PATH": f"{odd}:{one_machine.path}"})
     mark = f"35.{time.monotonic_ns()}"
-    text = f"trap '' TERM; touch up; while :; do sleep {mark}; done"
-    program = script("~/.octo-ssh", run="run-1", env={}, script=text, cwd=str(one_machine.home))
+    program = script(env={}, script=f"trap '' TERM; touch up; while :; do sleep {mark}; done")
     task = asyncio.create_task(session.act(program))
     await wait_for(one_machine.home / "up")
     task.cancel()
@@ -243,7 +246,7 @@ async def test_with_sudo_the_whole_program_runs_as_that_user(machine: Machine) -
     if shutil.which("sudo", path=machine.path) is None:
         pytest.skip("busybox has no sudo")
     result, output = await run(
-        machine, "id -un; pwd; echo $TOKEN", env={"TOKEN": Secret("s3cret")}, sudo=Sudo("nobody")
+        machine, "id -un; pwd; echo $TOKEN", cwd="/", env={"TOKEN": Secret("s3cret")}, sudo=Sudo("nobody")
     )
     assert (result.status, output) == (0, b"nobody\n/\ns3cret\n")
 
@@ -253,5 +256,5 @@ async def test_a_shell_that_would_put_the_script_into_arguments_runs_none(tmp_pa
     session = LocalSession(shell=("bash", "-s"), home=str(tmp_path), env={**os.environ, "BASH_ENV": f"{tmp_path}/rc"})
     secret = Secret("touch ~/ran")
     with pytest.raises(RemoteError, match="no printf of its own"):
-        await session.act(script("~/.octo-ssh", run="run-1", env={}, script=secret, cwd=None))
+        await session.act(script(env={}, script=secret))
     assert not (tmp_path / "ran").exists()

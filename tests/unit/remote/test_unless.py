@@ -18,6 +18,7 @@ from octo_ssh.remote.unless import TIMED_OUT, Unless, unless
 from octo_ssh.transport.local import LocalSession
 
 from .conftest import Machine
+from .jobs import until
 from .test_script import alive, wait_for
 
 
@@ -83,7 +84,7 @@ async def test_when_nobody_waits_any_more_it_is_ended_and_no_other_begins(machin
     mark = f"34.{time.monotonic_ns()}"
     task = asyncio.create_task(ask(machine, f"touch up; sleep {mark}", "touch never"))
     await wait_for(machine.home / "up")
-    assert alive(mark)
+    await until(lambda: alive(mark))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
