@@ -16,6 +16,7 @@
         ├── TargetTimeout       a phase passed its deadline
         │   └── DeadlinePassed  a program did, and was ended
         └── RemoteError         a program on the target failed or answered nonsense
+            └── SudoRefused     sudo was given the password, and refused
 """
 
 from __future__ import annotations
@@ -163,3 +164,7 @@ class DeadlinePassed(TargetTimeout):
 
 class RemoteError(TargetError):
     """A program on the target failed, or its reply was not what it must be."""
+
+
+class SudoRefused(RemoteError):
+    """``sudo`` was given the password, and refused: trying it again may lock the account."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from octo_ssh.errors import Refused, TargetError
 from octo_ssh.execution import baseline
@@ -21,6 +22,7 @@ async def lock_all(
     holds: Mapping[str, Hold],
     due: Mapping[str, tuple[str, ...]],
     known: Collection[str] | None = None,
+    renaming: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     *,
     deadline: float,
     wait_s: float,
@@ -28,7 +30,7 @@ async def lock_all(
     """Lock them all and journal what was decided: (what failed by target, targets that must be observed again).
 
     ``known``: the steps that there are; what others owe is forgotten. None: a runbook, which cannot tell for the plans
-    whose steps those are.
+    whose steps those are. ``renaming``: as the plan of the run has it.
     When any target must be observed again, or is held by somebody, none stays locked. A lease that was seen already
     is waited for before any other is taken. Raises Refused when some are still held when the loop's clock says
     ``deadline``, ``wait_s`` after the first try.
@@ -37,7 +39,7 @@ async def lock_all(
     if held:
         await _wait_for(holds, held, deadline, wait_s)
     while True:
-        failed, held, moved = await _try_all(holds, due, known)
+        failed, held, moved = await _try_all(holds, due, known, renaming)
         if not held and not moved:
             return failed, ()
         await asyncio.gather(*(hold.give_back() for hold in holds.values()))
@@ -72,12 +74,16 @@ async def release_all(
 
 
 async def _try_all(
-    holds: Mapping[str, Hold], due: Mapping[str, tuple[str, ...]], known: Collection[str] | None
+    holds: Mapping[str, Hold],
+    due: Mapping[str, tuple[str, ...]],
+    known: Collection[str] | None,
+    renaming: Mapping[str, Mapping[str, str]],
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
     async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
         so_already = [step for step, status in hold.observed.unless.items() if status == 0]
-        left = hold.baseline if known is None else baseline.of_steps(hold.baseline, known)
+        left = baseline.renamed(hold.baseline, renaming.get(name, {}))
+        left = left if known is None else baseline.of_steps(left, known)
         after = baseline.decided(baseline.holding(left, so_already), hold.context.identity.release, steps)
         try:
             return await hold.acquire(line={"what": "decided", "due": list(steps)}, baseline=after)

@@ -251,7 +251,9 @@ class Run:
                 for name in plan.changing
                 if name in prepared.observed
             }
-            failed, moved = await lock_all(self.holds, _due(plan), _known(prepared), deadline=deadline, wait_s=wait_s)
+            failed, moved = await lock_all(
+                self.holds, _due(plan), _known(prepared), plan.renaming, deadline=deadline, wait_s=wait_s
+            )
             if not moved:
                 for name, error in failed.items():
                     self._leave(name, error)
