@@ -93,6 +93,8 @@ class PackageWork:
     """Entries of ``base`` that are not, or may not be, as its manifest says: nothing is taken from them."""
     previous: str | None
     """The folder that ``verify`` returns to; None: there is none."""
+    stray: str = field(default="", kw_only=True)
+    """Where ``current`` leads now, if that is no complete release."""
     seeds: tuple[str, ...]
     """Shared paths that do not exist yet and are filled from the package."""
     shared: tuple[str, ...]

@@ -80,6 +80,7 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         base=state.base if choice.build else None,
         damaged=state.damaged if choice.build else (),
         previous=previous,
+        stray=place.current if place.current is not None and place.current != state.current else "",
         seeds=tuple(path for path in step.kind.shared if path not in place.shared),
         shared=step.kind.shared,
         activate=activation(scene, step, target, own),

@@ -102,6 +102,12 @@ def test_the_same_release_again_changes_nothing() -> None:
     assert (planned.outcome, planned.reason, planned.work) == (Outcome.UNCHANGED, "release 1.4.2 is current", None)
 
 
+@pytest.mark.parametrize(("current", "stray"), [("by-hand", "by-hand"), (None, ""), ("1.4.1", "")])
+def test_where_current_leads_is_known_also_when_it_is_no_release(current: str | None, stray: str) -> None:
+    here = replace(AT_OLD, current=current)
+    assert work(decide(at(here, baseline("1.4.1", OLD)))).stray == stray
+
+
 def renamed(**keys: Any) -> Baseline:
     """Brought there as step ``bring``."""
     left = baseline("1.4.2", **keys)
