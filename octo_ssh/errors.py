@@ -16,7 +16,8 @@
         ├── TargetTimeout       a phase passed its deadline
         │   └── DeadlinePassed  a program did, and was ended
         └── RemoteError         a program on the target failed or answered nonsense
-            └── LeaseLost       the lock there is not ours any more: outcome unknown
+            ├── LeaseLost       the lock there is not ours any more: outcome unknown
+            └── SudoRefused     sudo was given the password, and refused
 """
 
 from __future__ import annotations
@@ -170,3 +171,7 @@ class LeaseLost(RemoteError):
     """The lock on the target was freed or taken over: what comes of a step that ran there is not for us to know."""
 
     exit_code = ExitCode.INCOMPLETE
+
+
+class SudoRefused(RemoteError):
+    """``sudo`` was given the password, and refused: trying it again may lock the account."""

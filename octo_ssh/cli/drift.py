@@ -13,7 +13,7 @@ from octo_ssh.cli import options
 from octo_ssh.cli.command import command
 from octo_ssh.cli.connect import connector_maker, person_at
 from octo_ssh.cli.terminal import Terminal
-from octo_ssh.cli.words import plan_request
+from octo_ssh.cli.words import one_of, plan_request
 from octo_ssh.errors import ExitCode, StateError
 from octo_ssh.output.printer import Tone
 
@@ -53,8 +53,14 @@ def drift(
         bool, typer.Option("--quick", help="Trust sizes and times of files: read only what seems touched.")
     ] = False,
     against: Annotated[
-        Against, typer.Option("--against", help="Compare with what the last success left, or with the plan as it is.")
-    ] = Against.BASELINE,
+        str,
+        typer.Option(
+            "--against",
+            metavar="|".join(kind.value for kind in Against),
+            autocompletion=lambda: [kind.value for kind in Against],
+            help="Compare with what the last success left, or with the plan as it is.",
+        ),
+    ] = Against.BASELINE.value,
     report: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write a page, too: one HTML file, private if new.")
     ] = None,
@@ -83,6 +89,7 @@ def drift(
     from octo_ssh.operations.requests import DriftOptions, Surroundings
     from octo_ssh.output.view import arrivals
 
+    with_what = one_of(Against, against, "--against")
     request = plan_request(
         plan,
         inventory=inventory,
@@ -98,12 +105,12 @@ def drift(
         report,
         tuple(notify or ()),
         tuple(notify_always or ()),
-        has_history=against is Against.BASELINE,
+        has_history=with_what is Against.BASELINE,
     )
     with terminal.progress() as view:
         made = operation.drift(
             request,
-            DriftOptions(health=health, quick=quick, against_plan=against is Against.PLAN),
+            DriftOptions(health=health, quick=quick, against_plan=with_what is Against.PLAN),
             emit=arrivals(view),
             make_connector=connector_maker(person_at(terminal, view)),
             surroundings=after.surroundings,

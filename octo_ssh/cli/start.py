@@ -10,7 +10,9 @@ import typer
 from octo_ssh.cli.command import command
 from octo_ssh.cli.completion import SCRIPTS
 from octo_ssh.cli.connect import connector_maker
+from octo_ssh.cli.guard import guarded
 from octo_ssh.cli.terminal import Terminal
+from octo_ssh.cli.words import one_of
 from octo_ssh.errors import ExitCode
 from octo_ssh.output.printer import Tone
 
@@ -69,7 +71,19 @@ def demo(
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="For which shell.")],
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(kind.value for kind in Shell),
+            autocompletion=lambda: [kind.value for kind in Shell],
+            help="For which shell.",
+        ),
+    ],
 ) -> None:
     """Print the completion script of a shell."""
-    print(SCRIPTS[shell.value], end="")
+
+    def tell() -> ExitCode:
+        print(SCRIPTS[one_of(Shell, shell, "the shell").value], end="")
+        return ExitCode.DONE
+
+    raise typer.Exit(guarded(tell, Terminal()))

@@ -4,22 +4,36 @@ the request that they make together.
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from octo_ssh.errors import UsageError
 from octo_ssh.model.values import Value
+from octo_ssh.model.words import nearest
 
 if TYPE_CHECKING:
     from octo_ssh.config.document import Node
     from octo_ssh.operations.requests import PlanRequest
 
+E = TypeVar("E", bound=enum.Enum)
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*?")
 _ASSIGNMENT = re.compile(rf"({_NAME.pattern})(:?=)(.*)", re.DOTALL)
+
+
+def one_of(kind: type[E], typed: str | E, what: str) -> E:
+    """A choice by its word; ``what``: where it was typed. Raises UsageError."""
+    try:
+        return kind(typed)
+    except ValueError:
+        known = [choice.value for choice in kind]
+        wanted = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r}"
+        raise UsageError(f"{what} must be {wanted}, not {typed!r}{nearest(str(typed), known)}") from None
 
 
 def plan_request(

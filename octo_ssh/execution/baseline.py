@@ -7,8 +7,9 @@ the next apply sees.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from octo_ssh.model.observed import (
     Baseline,
@@ -20,6 +21,8 @@ from octo_ssh.model.observed import (
     StepOutputs,
 )
 from octo_ssh.model.work import Memory
+
+V = TypeVar("V")
 
 
 def decided(baseline: Baseline, release: str | None, steps: tuple[str, ...]) -> Baseline:
@@ -48,6 +51,22 @@ def forgetting(baseline: Baseline, gone: Collection[Memory]) -> Baseline:
         files={step: file for step, file in baseline.files.items() if ("file", step) not in gone},
         services={step: service for step, service in baseline.services.items() if ("service", step) not in gone},
     )
+
+
+def renamed(baseline: Baseline, names: Mapping[str, str]) -> Baseline:
+    """With the packages under the ids that their steps have now, and what those said and owe; ``names``: old to new."""
+    return replace(
+        baseline,
+        packages=_renamed(baseline.packages, names),
+        outputs=_renamed(baseline.outputs, names),
+        owed=tuple(replace(debt, step=names.get(debt.step, debt.step)) for debt in baseline.owed),
+    )
+
+
+def _renamed(held: Mapping[str, V], names: Mapping[str, str]) -> dict[str, V]:
+    """What has a new name takes the place of what had it before, unless that has another one now, too."""
+    others = {step: value for step, value in held.items() if step not in names}
+    return others | {names[step]: value for step, value in held.items() if step in names}
 
 
 def holding(baseline: Baseline, steps: Collection[str]) -> Baseline:

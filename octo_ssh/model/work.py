@@ -95,6 +95,8 @@ class PackageWork:
     """Entries of ``base`` that are not, or may not be, as its manifest says: nothing is taken from them."""
     previous: str | None
     """The folder that ``verify`` returns to; None: there is none."""
+    stray: str = field(default="", kw_only=True)
+    """Where ``current`` leads now, if that is no complete release."""
     seeds: tuple[str, ...]
     """Shared paths that do not exist yet and are filled from the package."""
     shared: tuple[str, ...]
@@ -274,15 +276,17 @@ class RunPlan:
     skip_unreachable: bool = False
     forgetting: Mapping[str, frozenset[Memory]] = field(default_factory=dict)
     """By target: what it remembers, until a success, of steps that the plan does not bring there any more."""
+    renaming: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By target: ids under which it remembers a package's place, and those of the steps that have it now."""
 
     @property
     def changing(self) -> tuple[str, ...]:
-        """The targets that will be locked: some step is due there, or something is to be forgotten. Work on standby
-        alone locks nothing.
+        """The targets that will be locked: some step is due there, or something is to be forgotten, or goes by another
+        name. Work on standby alone locks nothing.
         """
         busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.due}
         # CONTROLLER is none of ``targets``: nothing is locked there.
-        return tuple(name for name in self.targets if name in busy or name in self.forgetting)
+        return tuple(name for name in self.targets if name in busy | self.forgetting.keys() | self.renaming.keys())
 
     @property
     def remembering(self) -> tuple[str, ...]:

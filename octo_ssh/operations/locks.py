@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from octo_ssh.errors import Refused, TargetError
 from octo_ssh.execution import baseline
@@ -72,18 +73,19 @@ async def lock_all(
     queue: LockQueue,
     known: Collection[str] | None = None,
     joins: Joins = nobody_joins,
+    renaming: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> tuple[Mapping[str, TargetError], tuple[str, ...]]:
     """Lock them all and journal what was decided: (what failed by target, targets that must be observed again).
 
     ``known``: the steps that there are; what others owe is forgotten. None: a runbook, which cannot tell for the plans
-    whose steps those are.
+    whose steps those are. ``renaming``: as the plan of the run has it.
     When any target must be observed again, or is held by somebody, none stays locked. A lease that was seen already
     is waited for before any other is taken. Raises Refused when some may not be taken at the queue's deadline.
     """
     sights = {name: queue.sight(name, hold.observed.lease, hold.observed.jobs) for name, hold in holds.items()}
     while True:
         sights |= await _wait(holds, sights, queue, joins)
-        failed, held, moved = await _try_all(holds, due, sights, known)
+        failed, held, moved = await _try_all(holds, due, sights, known, renaming)
         if not held and not moved:
             return failed, ()
         await asyncio.gather(*(hold.give_back() for hold in holds.values()))
@@ -129,13 +131,15 @@ async def _try_all(
     due: Mapping[str, tuple[str, ...]],
     sights: Mapping[str, LeaseSight],
     known: Collection[str] | None,
+    renaming: Mapping[str, Mapping[str, str]],
 ) -> tuple[dict[str, TargetError], dict[str, Lease], tuple[str, ...]]:
     since = datetime.now(UTC).isoformat(timespec="seconds")
 
     async def one(name: str, hold: Hold) -> Lease | Moved | TargetError | None:
         steps = due.get(name, ())
         so_already = [step for step, status in hold.observed.unless.items() if status == 0]
-        left = hold.baseline if known is None else baseline.of_steps(hold.baseline, known)
+        left = baseline.renamed(hold.baseline, renaming.get(name, {}))
+        left = left if known is None else baseline.of_steps(left, known)
         after = baseline.decided(baseline.holding(left, so_already), hold.context.identity.release, steps)
         over = sights[name].lease
         try:

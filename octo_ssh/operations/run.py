@@ -269,7 +269,9 @@ class Run:
                 if name in prepared.observed
             }
             due = _due(plan)
-            failed, moved = await lock_all(self.holds, due, queue, _known(prepared), partial(_joins, due))
+            failed, moved = await lock_all(
+                self.holds, due, queue, _known(prepared), partial(_joins, due), plan.renaming
+            )
             if not moved:
                 failed = {**failed, **await fence_all(self.holds, plan)}
                 for name, error in failed.items():

@@ -102,7 +102,8 @@ def _package(work: PackageWork, step: Step, outline: Outline) -> Iterator[str]:
             for settings in step.kind.settings:
                 yield f"sets {listed(list(settings.values), NAMED_ENTRIES)} in {settings.path}"
     if work.switch:
-        yield f"current: {work.previous or 'nothing'} → {work.folder}"
+        now = f"{work.stray} (no complete release)" if work.stray else work.previous or "nothing"
+        yield f"current: {now} → {work.folder}"
     wanted = [what for what, act in (("activate", work.activate), ("verify", work.verify)) if act is not None]
     if consequences := [what for what in wanted if work.switch or what in work.owed]:
         yield f"then {' and '.join(consequences)}"

@@ -194,6 +194,7 @@ def _package(work: PackageWork) -> Document:
             "to": work.to,
             "folder": work.folder,
             "previous": work.previous,
+            "stray": work.stray,
             "base": work.base,
             "build": work.build,
             "switch": work.switch,

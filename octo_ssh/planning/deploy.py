@@ -13,7 +13,7 @@ from octo_ssh.model.timers import Verdict
 from octo_ssh.model.work import PackageWork, Planned, ScriptWork
 from octo_ssh.packages.delta import lacking
 from octo_ssh.planning.compare import Comparison, compare
-from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, manifest_of, recorded
+from octo_ssh.planning.doubts import base_candidate, digest_of, is_untouched, manifest_of, recorded, recorded_as
 from octo_ssh.planning.expected import marker
 from octo_ssh.planning.inputs import Scene
 from octo_ssh.planning.scripts import Folders, activation, convention, conventions, probe
@@ -83,6 +83,7 @@ def deploy(scene: Scene, step: Step, target: str) -> Deployment:
         base=state.base if choice.build else None,
         damaged=state.damaged if choice.build else (),
         previous=previous,
+        stray=place.current if place.current is not None and place.current != state.current else "",
         seeds=tuple(path for path in step.kind.shared if path not in place.shared),
         shared=step.kind.shared,
         activate=activation(scene, step, target, own),
@@ -117,6 +118,10 @@ class _State:
         self.current = place.current if place.current in self.complete else None
         self.open = next((timer for timer in place.timers if timer.is_open and timer.new == place.current), None)
         self.left = recorded(observed, place)
+        self.former = recorded_as(observed, place) or step.id
+        """As which step it was brought there."""
+        own = {self.former} if step.id in observed.baseline.packages else {self.former, step.id}
+        self.debts = [debt for debt in observed.baseline.owed if debt.step in own]
         self.now = self._look(self.current) if self.current is not None else Comparison()
         self.base, self.damaged = self._find_base()
 
@@ -139,9 +144,8 @@ class _State:
 
     def previous(self, choice: _Choice) -> str | None:
         """Where a failed ``verify`` returns to: the release before; not one whose own success is still owed."""
-        debts = [debt for debt in self.observed.baseline.owed if debt.step == self.step.id]
         armed: tuple[str | None, ...] = () if self.open is None else (self.open.old,)
-        for before in (*(debt.previous for debt in debts), *armed, self.current):
+        for before in (*(debt.previous for debt in self.debts), *armed, self.current):
             if before in self.complete and before != choice.folder:
                 return before
         return self._last_good(choice)
@@ -185,7 +189,7 @@ class _State:
             return every or (RECORD,)
         if self.scene.given.options.redeploy:
             return every
-        debts = {debt.what for debt in self.observed.baseline.owed if debt.step == self.step.id}
+        debts = {debt.what for debt in self.debts}
         first = next((index for index, what in enumerate(every) if what in debts), len(every))
         return every[first:]
 
@@ -200,6 +204,9 @@ class _State:
         return f"owed since an earlier run: {what}"
 
     def quiet_reason(self) -> str:
+        return self._quiet() + ("" if self.former == self.step.id else f"; remembered as step '{self.former}' so far")
+
+    def _quiet(self) -> str:
         if self.now.extra:
             return f"extra: {_listed(self.now.extra)} left alone"
         if self.now.unreadable:

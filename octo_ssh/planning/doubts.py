@@ -35,7 +35,13 @@ def doubts(observed: Observed, wanted: Mapping[str, Manifest]) -> tuple[Doubt, .
 
 def recorded(observed: Observed, place: PackagePlace) -> PackageBaseline | None:
     """What the last success left at this place, if it is remembered."""
-    return next((left for left in observed.baseline.packages.values() if _same_place(left.to, place.to)), None)
+    name = recorded_as(observed, place)
+    return None if name is None else observed.baseline.packages[name]
+
+
+def recorded_as(observed: Observed, place: PackagePlace) -> str | None:
+    """The id of the step that left it there: the step of that place may have another name now."""
+    return next((name for name, left in observed.baseline.packages.items() if _same_place(left.to, place.to)), None)
 
 
 def is_untouched(observed: Observed, place: PackagePlace) -> bool:

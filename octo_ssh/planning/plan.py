@@ -9,6 +9,7 @@ from dataclasses import replace
 from octo_ssh.errors import FileErrors, Refused
 from octo_ssh.model.plan import Budget, FileStep, GroupStep, PackageStep, Rolling, ServiceStep, Step
 from octo_ssh.model.work import Memory, PlannedStep, RunPlan, Window
+from octo_ssh.planning.doubts import recorded_as
 from octo_ssh.planning.forecast import Forecast, forecast
 from octo_ssh.planning.inputs import PlanInput, Scene
 from octo_ssh.planning.space import shortages
@@ -48,6 +49,7 @@ def make_plan(given: PlanInput) -> RunPlan:
         broken={name: given.broken[name] for name in targets if name in given.broken},
         skip_unreachable=plan.skip_unreachable,
         forgetting={} if scene.is_runbook else dict(_forgetting(scene)),
+        renaming=dict(_renaming(given)),
     )
 
 
@@ -117,6 +119,16 @@ def _forgetting(scene: Scene) -> Iterator[tuple[str, frozenset[Memory]]]:
             ]
             if gone := frozenset(left) - frozenset(_memories(here)):
                 yield name, gone
+
+
+def _renaming(given: PlanInput) -> Iterator[tuple[str, dict[str, str]]]:
+    """Targets, and the packages that they remember under the id of another step than the one that brings them now."""
+    for name in given.selection.targets:
+        if name in given.observed and name not in given.broken:
+            seen = given.observed[name]
+            known = {recorded_as(seen, place): step for step, place in seen.packages.items()}
+            if names := {old: new for old, new in known.items() if old is not None and old != new}:
+                yield name, names
 
 
 def _memories(steps: Iterable[Step]) -> Iterator[Memory]:

@@ -12,10 +12,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from octo_ssh.errors import ConnectionLost, DeadlinePassed, OctoError, RemoteError, StateError, TargetTimeout
+from octo_ssh.errors import (
+    ConnectionLost,
+    DeadlinePassed,
+    OctoError,
+    RemoteError,
+    StateError,
+    SudoRefused,
+    TargetTimeout,
+)
 from octo_ssh.model import wire
 from octo_ssh.model.program import FileInput, Input, Program, Sudo
 from octo_ssh.model.values import Secret
+from octo_ssh.transport.attempts import Attempts
 
 R = TypeVar("R")
 OnOutput = Callable[[bytes], None]
@@ -73,14 +82,16 @@ async def converse(
     timeout_s: float = 60.0,
     on_output: OnOutput | None = None,
     on_sent: OnSent | None = None,
+    attempts: Attempts | None = None,
 ) -> R:
     """Run the program in a fresh ``sh -s``; its parsed reply. The pipe is closed in any case.
 
-    Raises ConnectionLost, TargetTimeout, or RemoteError (bad reply, sudo refused). When the task is cancelled or the
-    deadline passes, the program's farewell is sent, standard input is closed, and the program's end awaited for
+    ``attempts``: what came of passwords for sudo so far. Raises ConnectionLost, TargetTimeout, or RemoteError (bad
+    reply, sudo refused; SudoRefused where it was given the password). When the task is cancelled or the deadline
+    passes, the program's farewell is sent, standard input is closed, and the program's end awaited for
     CLOSING_TIMEOUT_S.
     """
-    talk = _Conversation(pipe, program, target, sudo, on_output, on_sent)
+    talk = _Conversation(pipe, program, target, sudo, on_output, on_sent, attempts or Attempts())
     try:
         try:
             async with asyncio.timeout(timeout_s):
@@ -108,12 +119,15 @@ class _Conversation(Generic[R]):
         sudo: Sudo | None,
         on_output: OnOutput | None,
         on_sent: OnSent | None,
+        attempts: Attempts,
     ) -> None:
         self._pipe = pipe
         self._program = program
         self._target = target
         self._sudo = sudo
         self._on_sent = on_sent
+        self._attempts = attempts
+        self._gave_password = False
         # sudo's arguments can be seen by everybody on the target: the program gets a nonce of its own.
         self._sudo_nonce = secrets.token_hex(16)
         self._nonce = secrets.token_hex(16)
@@ -202,7 +216,8 @@ class _Conversation(Generic[R]):
         except ValueError as error:
             raise RemoteError(f"{self._target}: {self._program.name} cannot be sent: {error}") from error
         if self._sudo is not None:
-            await self._become(self._sudo)
+            async with self._attempts.one(self._target, self._sudo):
+                await self._become(self._sudo)
         self._is_told = True
         await self._pipe.write(text)
         await self._until(lambda: self._parser.is_up or self._prompts > 1)
@@ -219,6 +234,7 @@ class _Conversation(Generic[R]):
         if "\n" in sudo.password.reveal():
             # sudo reads one line; the shell behind it would take the rest for commands.
             raise self._refused("a password for sudo is one line", "look at become.password of this target")
+        self._gave_password = True
         await self._pipe.write(sudo.password.reveal().encode("utf-8", "surrogateescape") + b"\n")
         await self._until(lambda: self._greeting is None or self._prompts > 1)
         if self._greeting is not None:
@@ -226,7 +242,8 @@ class _Conversation(Generic[R]):
 
     def _refused(self, what: str, hint: str = "") -> RemoteError:
         user = self._sudo.user if self._sudo else ""
-        return RemoteError(f"{self._target}: {what} (to become {user})", hint=hint)
+        kind = SudoRefused if self._gave_password else RemoteError
+        return kind(f"{self._target}: {what} (to become {user})", hint=hint)
 
     async def _send(self, pieces: tuple[Input, ...]) -> None:
         sent = 0

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from octo_ssh.errors import ConnectionLost
 from octo_ssh.model.program import Acting, Program, Reading, Sudo
+from octo_ssh.transport.attempts import Attempts
 from octo_ssh.transport.conversation import converse
 from octo_ssh.transport.session import OnOutput
 
@@ -33,6 +34,7 @@ class LocalSession:
     ) -> None:
         """``home`` and ``cwd`` default to the user's home; ``env`` to this process's own environment."""
         self._target = target
+        self._attempts = Attempts()
         self._shell = tuple(shell)
         chosen = dict(os.environ if env is None else env)
         self._home = home or chosen.get("HOME") or os.path.expanduser("~")
@@ -80,6 +82,7 @@ class LocalSession:
             timeout_s=timeout_s,
             on_output=on_output,
             on_sent=on_sent,
+            attempts=self._attempts,
         )
 
     async def _open(self) -> _ProcessPipe:

@@ -21,7 +21,8 @@ class Observer(Protocol):
     async def observe(self, program: Reading[R], *, sudo: Sudo | None = None, timeout_s: float = 60.0) -> R:
         """Run a program that changes nothing; its parsed reply.
 
-        Raises ConnectionLost, TargetTimeout, or RemoteError (bad reply, sudo refused).
+        Raises ConnectionLost, TargetTimeout, or RemoteError (bad reply, sudo refused). A password that sudo refused is
+        not tried again over connections of the same connector.
         """
         ...
 

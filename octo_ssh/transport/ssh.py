@@ -10,6 +10,7 @@ from pathlib import Path
 from octo_ssh.errors import FileErrors, HostKeyRefused, Position, Problem, Unreachable
 from octo_ssh.model.inventory import Inventory, Target
 from octo_ssh.model.values import Secret, SecretRef
+from octo_ssh.transport.attempts import Attempts
 from octo_ssh.transport.dial import in_thread
 from octo_ssh.transport.known_hosts import KnownHosts, parse
 from octo_ssh.transport.options import ConnectOptions, Prompter
@@ -24,7 +25,7 @@ logging.getLogger("asyncssh").setLevel(logging.CRITICAL + 1)
 
 
 class SshConnector:
-    """Makes sessions; shares jump connections, unlocked keys, and the limits of what goes on at once."""
+    """Makes sessions; shares jump connections, keys, refused passwords, and the limits of what goes on at once."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class SshConnector:
         ramp = Ramp(per_destination=options.logins_per_destination, handshakes=options.logins)
         hosts = read_known_hosts(inventory.known_hosts)
         self._logins = Logins(hosts, options, ramp, KeyStore(questions, secrets), questions, inventory.path)
+        self._attempts = Attempts()
         self._jumps: dict[Endpoint, asyncio.Task[Link]] = {}
         self._sessions: set[SshSession] = set()
         self._connecting = 0
@@ -63,7 +65,7 @@ class SshConnector:
             link = await self._logins.log_in(endpoint, await self.way_to(endpoint))
         finally:
             self._connecting -= 1
-        session = SshSession(link, self._options, lambda: self._sessions.discard(session))
+        session = SshSession(link, self._options, self._attempts, lambda: self._sessions.discard(session))
         self._sessions.add(session)
         return session
 

@@ -12,6 +12,7 @@ import asyncssh
 from octo_ssh.errors import ConnectionLost, RemoteError, TargetTimeout
 from octo_ssh.model import wire
 from octo_ssh.model.program import Acting, Program, Reading, Sudo
+from octo_ssh.transport.attempts import Attempts
 from octo_ssh.transport.conversation import converse
 from octo_ssh.transport.options import ConnectOptions
 from octo_ssh.transport.session import OnOutput
@@ -32,7 +33,10 @@ _AFTERGLOW_TRIES = 6
 class SshSession:
     """What ``transport/session.py`` promises, over one connection."""
 
-    def __init__(self, link: Link, options: ConnectOptions, on_close: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, link: Link, options: ConnectOptions, attempts: Attempts, on_close: Callable[[], None] = lambda: None
+    ) -> None:
+        self._attempts = attempts
         self._link = link
         self._options = options
         self._on_close = on_close
@@ -79,7 +83,14 @@ class SshSession:
     ) -> R:
         async with self._shell() as pipe:
             return await converse(
-                pipe, program, target=self.target, sudo=sudo, timeout_s=timeout_s, on_output=on_output, on_sent=on_sent
+                pipe,
+                program,
+                target=self.target,
+                sudo=sudo,
+                timeout_s=timeout_s,
+                on_output=on_output,
+                on_sent=on_sent,
+                attempts=self._attempts,
             )
 
     @contextlib.asynccontextmanager

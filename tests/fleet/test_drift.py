@@ -256,6 +256,7 @@ def test_what_a_login_may_not_see_is_unknown_and_the_rest_is_checked(bench: Benc
 - {name: deploy, package: shop}
 - {name: unit, service: u-started, state: stopped, become: true}
 - {name: asked, run: "true", unless: "true", become: true}
+- {name: well, check: {command: ["true"], within: 1s}, become: true}
 """,
         project="other",
     )
@@ -267,9 +268,12 @@ def test_what_a_login_may_not_see_is_unknown_and_the_rest_is_checked(bench: Benc
         other.env.pop("SUDO")
         if wrong is not None:
             other.env["SUDO"] = wrong
-        found = check(other)
+        host.run("journalctl --quiet --rotate --vacuum-time=1s")
+        found = check(other, "--health")
+        logs = host.run("journalctl --no-pager SYSLOG_IDENTIFIER=sudo").stdout
+        assert logs.count("authentication failure") == (0 if wrong is None else 1), logs
         states = {"own": "in sync", "shut": "in sync", "deploy": "in sync"}
-        assert found.states("one") == {**states, **dict.fromkeys(("root", "unit", "asked"), "unknown")}
+        assert found.states("one") == {**states, **dict.fromkeys(("root", "unit", "asked", "well"), "unknown")}
         assert (found.code, found.counts["unknown"], found.counts["unreachable"]) == (4, 1, 0)
         assert ("password" if wrong else "SUDO") in found.step("root", "one")["reason"]
     other.env["SUDO"] = "octopus"
@@ -282,6 +286,40 @@ def test_what_a_login_may_not_see_is_unknown_and_the_rest_is_checked(bench: Benc
     assert found.code == 3
     assert found.step("deploy", "one")["partly_unknown"] is True
     assert {kind for _, kind, _ in found.found("one")} == {"mode", "owner"}
+
+
+def test_a_drop_in_that_nobody_wrote_is_named_before_it_is_accepted(bench: Bench, tmp_path: Path) -> None:
+    other = Bench.on(bench.fleet, tmp_path)
+    host = other.fleet.hosts["web-03"]
+    host.write("/etc/systemd/system/accepting.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    host.run("systemctl daemon-reload")
+    other.write_targets({"one": {"on": "web-03", "user": "deploy-root"}})
+    other.write_release({"a": "a"})
+    other.write_plan(
+        """
+- {name: deploy, package: shop}
+- {name: unit, service: accepting, state: running, become: true}
+""",
+        project="accepting",
+    )
+    assert other.apply().code == 0
+    evil = "/etc/systemd/system/accepting.service.d/evil.conf"
+    host.write(evil, "[Service]\nEnvironment=EVIL=1\n")
+    assert check(other).found("one") == {("unit", "unit", "accepting")}
+    accepts = f"accepts unit files that no file step writes: {evil} (new)"
+    told = other.octo("plan", "plan.yaml")
+    assert f"accepting is as it should be, and is remembered so; {accepts}" in told.stdout
+    told = other.apply()
+    assert (told.code, told.reason("unit", "one")) == (0, f"accepting: active; {accepts}")
+    assert f'"accepted":["{evil} (new)"]' in host.run("cat ~deploy-root/.octo-ssh/journal.jsonl").stdout
+    found = check(other)
+    assert (found.code, found.counts["gone"], found.counts["accepted"]) == (0, 0, 1)
+    assert "nothing to do" in other.octo("plan", "plan.yaml").stdout
+    host.run(f"rm {evil}")
+    assert f"{evil} (removed)" in other.octo("plan", "plan.yaml").stdout
+    assert other.apply().code == 0
+    found = check(other)
+    assert (found.code, found.counts["gone"], found.counts["accepted"]) == (0, 0, 0)
 
 
 def test_it_reads_well(bench: Bench, tampered: Check) -> None:

@@ -532,3 +532,18 @@ def test_a_check_is_remembered_nowhere_on_the_target(shop: Farm) -> None:
         assert check(shop, *words).code == 0
     assert {name: listing(shop.home(name)) for name in shop.hosts} == before
     assert (shop.journal(), shop.is_locked()) == (journal, False)
+
+
+def test_a_package_step_with_a_new_name_is_remembered_under_it_by_the_next_apply(shop: Farm) -> None:
+    shop.write_plan(STEPS.replace("name: Deploy", "name: Bring it"), variables=PORT)
+    found = check(shop)
+    assert (found.code, found.states()["bring_it"], found.counts["pending"]) == (0, "pending", 2)
+    told = shop.octo("plan", "plan.yaml")
+    assert "release 1.0 is current; remembered as step 'deploy' so far" in told.stdout
+    assert "plan: nothing to change, 2 targets to remember" in told.stdout
+    folders = sorted((shop.to() / "releases").iterdir())
+    assert shop.apply().code == 0
+    found = check(shop)
+    assert (found.code, found.states()["bring_it"], "deploy" in found.states()) == (0, "in sync", False)
+    assert sorted((shop.to() / "releases").iterdir()) == folders
+    assert "plan: nothing to do on 2 targets" in shop.octo("plan", "plan.yaml").stdout

@@ -209,4 +209,4 @@ def test_an_address_that_cannot_be_told_is_bad_usage_before_anything_is_looked_a
 def test_other_things_to_compare_with_are_bad_usage(tmp_path: Path) -> None:
     done = run("drift", "plan.yaml", "--against", "git", folder=tmp_path)
     assert done.returncode == ExitCode.USAGE
-    assert "'baseline', 'plan'" in done.stderr
+    assert done.stderr == "error: --against must be 'baseline' or 'plan', not 'git'\n"

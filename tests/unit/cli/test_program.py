@@ -71,7 +71,8 @@ def test_the_version_is_printed() -> None:
         (("apply", "plan.yaml", "--lock-wait", "10"), "10m"),
         (("apply", "plan.yaml", "--approve", "Sign-off"), "STEP=why"),
         (("exec", "web"), "COMMAND"),
-        (("completion", "tcsh"), "'bash', 'zsh', 'fish'"),
+        (("completion", "tcsh"), "error: the shell must be 'bash', 'zsh' or 'fish', not 'tcsh'"),
+        (("drift", "plan.yaml", "--against", "git"), "error: --against must be 'baseline' or 'plan', not 'git'"),
     ],
 )
 def test_what_was_typed_wrongly_is_2_with_a_hint_and_no_traceback(words: tuple[str, ...], hint: str) -> None:

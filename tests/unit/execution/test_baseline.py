@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from octo_ssh.execution import baseline
-from octo_ssh.model.observed import Baseline, Done, FileBaseline, Owed, PackageBaseline, ServiceBaseline
+from octo_ssh.model.observed import Baseline, Done, FileBaseline, Owed, PackageBaseline, ServiceBaseline, StepOutputs
 
 OLD = PackageBaseline(to="/srv/shop", folder="1.0", manifest_sha256="a", fingerprint="x")
 NEW = PackageBaseline(to="/srv/shop", folder="1.1", manifest_sha256="b", fingerprint="y")
@@ -108,6 +108,20 @@ def test_a_step_with_a_new_name_takes_over_the_memory_of_its_place() -> None:
     )
     assert set(after.packages) == {"deploy"}
     assert after.packages["deploy"].history == ("1.0",)
+
+
+def test_packages_get_the_ids_that_their_steps_have_now() -> None:
+    debt = Owed("a", "shop", "1", "activate")
+    left = Baseline(
+        packages={"a": OLD, "b": NEW, "c": NEW},
+        outputs={"a": StepOutputs({"x": "1"})},
+        owed=(debt, replace(debt, step="z")),
+    )
+    moved = baseline.renamed(left, {"a": "b", "b": "a"})
+    assert moved.packages == {"a": NEW, "b": OLD, "c": NEW}
+    assert (moved.outputs, moved.owed) == ({"b": StepOutputs({"x": "1"})}, (replace(debt, step="b"), left.owed[1]))
+    assert baseline.renamed(left, {"a": "c"}).packages == {"b": NEW, "c": OLD}
+    assert baseline.renamed(left, {}) == left
 
 
 def test_one_package_at_two_places_is_remembered_twice() -> None:

@@ -20,7 +20,7 @@ from octo_ssh.model.observed import (
     StepOutputs,
 )
 
-TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=8)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 FOLDER = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,9}", fullmatch=True)
 DIGEST = st.just("") | st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 OUTPUT = st.from_regex(r"[A-Za-z0-9_]([A-Za-z0-9_.: -]{0,5}[A-Za-z0-9])?", fullmatch=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ async def test_release_folder_and_what_is_owed_are_told(fleet: LocalFleet, plan:
 
 
 async def test_a_lock_that_is_held_is_told(fleet: LocalFleet, plan: Path) -> None:
-    where = {"project": "shop", "environment": "staging"}
+    where: dict[str, Any] = {"project": "shop", "environment": "staging"}
     await fleet.session("web-1").act(
         acquire(
             "~/.octo-ssh", run="r", token="t", ttl_s=90, who="ada", expect_head="", lines=[], baseline=None, **where

@@ -47,6 +47,12 @@ def test_a_target_that_differs_in_what_is_done_has_its_own_line() -> None:
     assert "               current: nothing → 1.4.2" in lines
 
 
+def test_a_link_that_leads_to_no_release_is_not_called_nothing() -> None:
+    planned = {"a": Planned(Outcome.CHANGED, "x", samples.package(stray="by\nhand"))}
+    lines = told(samples.plan([samples.step("Deploy", planned)], ["a"])).splitlines()
+    assert "               current: by hand (no complete release) → 1.4.2" in lines
+
+
 def test_what_goes_wrong_comes_first() -> None:
     planned = {
         "a": Planned(Outcome.UNCHANGED, ""),

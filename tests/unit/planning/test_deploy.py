@@ -54,7 +54,7 @@ def release(name: str, manifest: Manifest = MANIFEST) -> ReleaseFolder:
 
 def baseline(folder: str, manifest: Manifest = MANIFEST, *, history: tuple[str, ...] = (), **keys: object) -> Baseline:
     state = PackageBaseline("/srv/shop", folder, manifest.sha256, "print", history)
-    return Baseline(release=folder, packages={"shop": state}, **keys)  # type: ignore[arg-type]
+    return Baseline(release=folder, packages={"deploy": state}, **keys)  # type: ignore[arg-type]
 
 
 def at(here: PackagePlace, remembered: Baseline | None = None, **keys: Any) -> Observed:
@@ -101,6 +101,35 @@ def test_the_second_release_copies_from_the_current_one_and_may_return_to_it() -
 def test_the_same_release_again_changes_nothing() -> None:
     planned = decide(at(DONE, baseline("1.4.2")), activate="true").of("deploy")
     assert (planned.outcome, planned.reason, planned.work) == (Outcome.UNCHANGED, "release 1.4.2 is current", None)
+
+
+@pytest.mark.parametrize(("current", "stray"), [("by-hand", "by-hand"), (None, ""), ("1.4.1", "")])
+def test_where_current_leads_is_known_also_when_it_is_no_release(current: str | None, stray: str) -> None:
+    here = replace(AT_OLD, current=current)
+    assert work(decide(at(here, baseline("1.4.1", OLD)))).stray == stray
+
+
+def renamed(**keys: Any) -> Baseline:
+    """Brought there as step ``bring``."""
+    left = baseline("1.4.2", **keys)
+    return replace(left, packages={"bring": left.packages["deploy"]})
+
+
+def test_a_step_with_a_new_name_changes_nothing_and_is_remembered_under_it() -> None:
+    case = decide(at(DONE, renamed()), activate="true")
+    planned = case.of("deploy")
+    assert planned.reason == "release 1.4.2 is current; remembered as step 'bring' so far"
+    assert (planned.outcome, planned.work) == (Outcome.UNCHANGED, None)
+    made = case.plan()
+    assert (made.renaming, made.forgetting) == ({"web-1": {"bring": "deploy"}}, {})
+    assert (made.changing, made.remembering) == (("web-1",), ("web-1",))
+    assert decide(at(DONE, baseline("1.4.2"))).plan().changing == ()
+
+
+def test_what_a_step_owes_under_its_old_name_is_paid() -> None:
+    owed = (Owed("bring", "shop", "1.4.2", "activate"),)
+    case = decide(at(DONE, renamed(owed=owed)), activate="true")
+    assert work(case).owed == ("activate",)
 
 
 def test_a_touched_release_that_is_whole_changes_nothing() -> None:

@@ -41,7 +41,7 @@ def check(name: str = "smoke", **keys: Any) -> Step:
 def at_release(name: str = "web-1", **keys: Any) -> Observed:
     """A target where the package has nothing to do."""
     left = PackageBaseline("/srv/shop", "1.4.2", MANIFEST.sha256, "print")
-    return observed(name, places={"deploy": SETTLED}, baseline=Baseline("1.4.2", {"shop": left}, **keys))
+    return observed(name, places={"deploy": SETTLED}, baseline=Baseline("1.4.2", {"deploy": left}, **keys))
 
 
 def digest_of(case: Case, step_id: str, target: str = "web-1") -> str:

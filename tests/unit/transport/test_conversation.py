@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from octo_ssh.errors import ConnectionLost, RemoteError, StateError, TargetTimeout
+from octo_ssh.errors import ConnectionLost, RemoteError, StateError, SudoRefused, TargetTimeout
 from octo_ssh.model.program import Acting, FileInput, Input, Reply, Sudo
 from octo_ssh.model.values import Secret
 from octo_ssh.transport import conversation
@@ -21,6 +21,7 @@ SUDO = """#!/bin/sh
 # A sudo that knows one password; as sudo does, it asks thrice.
 while [ "$1" != -- ]; do [ "$1" != -p ] || prompt=$2; shift; done
 shift
+[ -z "$COUNT" ] || echo started >>"$COUNT"
 read_line() { line=; while c=$(dd bs=1 count=1 2>/dev/null; echo .); c=${c%.}; [ "$c" != "
 " ] && [ -n "$c" ]; do line=$line$c; done; }
 echo 'We trust you have received the usual lecture.' >&2
@@ -31,6 +32,7 @@ for try in 1 2 3; do
     read_line
     [ "$line" != "open sesame" ] || exec "$@"
     echo 'Sorry, try again.' >&2
+    [ -z "$ONCE" ] || exit 1
 done
 exit 1
 """
@@ -200,6 +202,36 @@ async def test_a_wrong_password_is_tried_once_and_never_shown(tmp_path: Path) ->
     with pytest.raises(RemoteError, match="sudo refused the password") as caught:
         await with_sudo(tmp_path).act(ASK, sudo=Sudo("root", Secret("wr0ng")))
     assert "wr0ng" not in str(caught.value)
+
+
+async def test_a_password_that_was_refused_is_not_tried_again_also_at_the_same_time(tmp_path: Path) -> None:
+    session, wrong = with_sudo(tmp_path, COUNT=f"{tmp_path}/count"), Sudo("root", Secret("wr0ng"))
+    errors = await asyncio.gather(*(session.act(ASK, sudo=wrong) for _ in range(3)), return_exceptions=True)
+    with pytest.raises(SudoRefused) as caught:
+        await session.act(ASK, sudo=wrong)
+    assert {str(type(error)) for error in errors} == {str(SudoRefused)}
+    assert {getattr(error, "message", "") for error in errors} == {caught.value.message}
+    assert caught.value.hint.startswith("look at become.password of this target; it is not tried again here")
+    assert (tmp_path / "count").read_text() == "started\n"
+    assert (await session.act(ASK, sudo=Sudo("app", Secret("open sesame")))).section("a") == b"input"
+
+
+async def test_a_right_password_is_given_to_many_at_the_same_time(tmp_path: Path) -> None:
+    session, sudo = with_sudo(tmp_path), Sudo("root", Secret("open sesame"))
+    meeting = acting(
+        f'printf x >>"{tmp_path}/here"; until [ "$(cat "{tmp_path}/here")" = xxx ]; do sleep 0.05; done\n'
+        'printf "%s end 0\\n" "$n"'
+    )
+    replies = await asyncio.gather(*(session.act(meeting, sudo=sudo) for _ in range(3)))
+    assert [reply.status for reply in replies] == [0, 0, 0]
+
+
+async def test_a_refusal_at_the_last_try_is_one_too(tmp_path: Path) -> None:
+    session = with_sudo(tmp_path, COUNT=f"{tmp_path}/count", ONCE="1")
+    for _ in range(2):
+        with pytest.raises(SudoRefused, match=r"sudo refused: (.|\n)*Sorry, try again"):
+            await session.act(ASK, sudo=Sudo("root", Secret("wr0ng")))
+    assert (tmp_path / "count").read_text() == "started\n"
 
 
 async def test_a_password_that_is_wanted_and_not_given_names_the_key(tmp_path: Path) -> None:
