@@ -58,6 +58,7 @@ def make_sshd(tmp_path: Path, client_key: Path) -> Iterator[MakeSshd]:
     yield make
     for sshd in made:
         sshd.stop()
+        sshd.end_what_it_left()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def sshd_pool(tmp_path_factory: pytest.TempPathFactory, client_key: Path) -> Ite
     yield take
     for sshd in pool:
         sshd.stop()
+        sshd.end_what_it_left()
 
 
 @pytest.fixture

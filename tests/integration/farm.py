@@ -282,6 +282,7 @@ class Farm:
             process.kill()
             process.communicate(_TIMEOUT_S)
         for sshd in self.hosts.values():
+            sshd.end_what_it_left()
             if sshd.connections() or not _listens(sshd):
                 sshd.restart()
             shutil.rmtree(sshd.home, ignore_errors=True)

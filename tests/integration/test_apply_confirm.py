@@ -30,6 +30,7 @@ def farm(tmp_path: Path, client_key: Path) -> Iterator[Farm]:
     yield farm
     farm.close()
     sshd.stop()
+    sshd.end_what_it_left()
 
 
 def write(farm: Farm, release: str, activate: str = ":") -> None:
