@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -402,6 +403,31 @@ async def test_a_daemon_that_goes_on_talking_holds_nobody_up(machine: Machine, p
     end, output = await ran(machine.session, launching(place, "echo started; yes & sleep 0.1", limit_bytes=3_000_000))
     assert (end.state, end.status) == (JobState.ENDED, 0)
     assert output.startswith(b"started\ny\ny\n")
+
+
+async def test_when_the_folder_is_removed_nothing_of_ours_stays_for_a_daemon(machine: Machine, place: JobPlace) -> None:
+    mark = f"45.{time.monotonic_ns()}"
+    try:
+        await left(machine, place, f"sleep 0.5; sleep {mark} & exit 1")
+        shutil.rmtree(machine.root)
+        await until(lambda: alive(mark))
+        await until(lambda: all(mark in process for process in of_ours(place)))
+    finally:
+        for pid in alive(mark):
+            os.kill(pid, 9)
+
+
+async def test_when_somebody_kills_who_keeps_the_output_the_end_is_still_told(
+    machine: Machine, place: JobPlace
+) -> None:
+    await left(machine, place, "sleep 1; echo lost; exit 8")
+    await until(lambda: any(" dd " in process for process in of_ours(place)))
+    for process in of_ours(place):
+        if " dd " in process:
+            os.kill(int(process.split()[0]), signal.SIGKILL)
+    await until(lambda: not of_ours(place))
+    end, _ = await ran(machine.session, attach(place, offset=3, take_void=True))
+    assert (end.status, end.disk_full) == (8, True)
 
 
 # More than may be kept
