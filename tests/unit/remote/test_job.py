@@ -17,8 +17,9 @@ import pytest
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.jobs import Hangup, JobEnd, JobPlace, JobState
 from octo_ssh.model.values import Secret
+from octo_ssh.model.wire import program_text
 from octo_ssh.remote import job as job_module
-from octo_ssh.remote.job import attach, stop
+from octo_ssh.remote.job import FAREWELL, attach, stop
 
 from .conftest import Machine
 from .jobs import BEFORE_OUTPUT, cut, launching, listened, of_ours, place_at, ran, ran_whole, until
@@ -229,6 +230,27 @@ async def test_a_launch_that_is_cut_off_starts_nothing(machine: Machine, place: 
     assert await cut(machine.session, program, 20, []) is None
     assert await ran(machine.session, attach(place, offset=0, take_void=True)) == (VOID, b"")
     assert await ran_whole(machine.session, place, "touch ~/ran") == (VOID, b"")
+    assert not (machine.home / "ran").exists()
+
+
+@pytest.mark.parametrize("farewell", [b"", FAREWELL])
+async def test_a_script_that_arrives_in_part_is_not_run(machine: Machine, place: JobPlace, farewell: bytes) -> None:
+    program = launching(place, "touch ~/ran; : " + "x" * 100_000)
+    (script,) = program.input
+    assert isinstance(script, Secret)
+    content = script.reveal().encode()
+    for sent in (0, 1, 50_000, len(content) - 5, len(content) - 1):
+        pipe = await machine.session._open()
+        await pipe.write(program_text(program, "5" * 32))
+        assert await pipe.read_stdout() == b"5" * 32 + b" up\n"
+        await pipe.write(content[:sent] + farewell)
+        await pipe.write_eof()
+        said = b""
+        while data := await pipe.read_stdout():
+            said += data
+        await pipe.close()
+        assert b"the input was cut off" in said
+    assert await ran(machine.session, attach(place, offset=0, take_void=True)) == (VOID, b"")
     assert not (machine.home / "ran").exists()
 
 
