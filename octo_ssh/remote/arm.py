@@ -106,7 +106,9 @@ def beats(to: str, token: str) -> str:
 def _body() -> str:
     guard = files("octo_ssh.remote").joinpath("guard.sh").read_text("utf-8").rstrip("\n")
     carried = embedded("o_timer", "lease", "timers", "child", "timer")
-    return f"{carried}\no_guard={quoted(guard).decode('utf-8')}\n" + body("place", "lease", "flip", "timers", "arm")
+    return f"{carried}\no_guard={quoted(guard).decode('utf-8')}\n" + body(
+        "place", "lease", "flip", "timers", "child", "arm"
+    )
 
 
 def _framed(way_back: Sequence[WayBack]) -> tuple[Secret, str, str]:

@@ -4,6 +4,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 022
 exec 3<&0
+must_run_scripts
 absolute "$1"
 o_to=$o_at
 shift

@@ -6,7 +6,7 @@ must_keep_secrets() {
 	case $(command -v printf) in */*) fail "the target's sh has no printf of its own: it cannot keep scripts secret" ;; esac
 }
 
-# Fails where scripts cannot be run as they must be: before take_script.
+# Fails where scripts cannot be run as they must be.
 must_run_scripts() {
 	must_keep_secrets
 	command -v setsid >/dev/null 2>&1 || fail 'setsid is missing on the target: scripts need it to be ended cleanly'
@@ -29,6 +29,7 @@ take_script() {
 	'#!'*[!\ ]*) o_interpreter=${o_first#??} ;;
 	*) o_interpreter='sh' ;;
 	esac
+	must_run_scripts
 }
 
 # Go to the script's folder $1, or to the run's work folder $2 where there is none. Status 97: it is not there.

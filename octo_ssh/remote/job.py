@@ -54,7 +54,7 @@ def launch(
         name="the script",
         body="\n".join(
             (
-                embedded("o_supervisor", "child", "lease", "job", "job_supervise"),
+                embedded("o_supervisor", "child", "lease", "job", "job_output", "job_supervise"),
                 body("child", "lease", "job", "job_launch"),
             )
         ),

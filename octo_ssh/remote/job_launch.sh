@@ -5,7 +5,7 @@ exec 3<&0 4>&1
 must_run_scripts
 o_input=$(head -c "${11}" <&3 2>/dev/null; printf .)
 case $o_input in
-*"${12}".) o_input=${o_input%.} ;;
+*"${12}"*"${12}".) o_input=${o_input%.} ;;
 *) fail 'the input was cut off' ;;
 esac
 go_to_job "$1" "$2"

@@ -43,43 +43,6 @@ run_script() {
 	say "ended $o_status"
 }
 
-# Keep what comes on standard input, $1 bytes of it, and count the rest. dd writes each read at once, and counts reads.
-keep_output() {
-	trap : HUP INT TERM
-	o_room=$1
-	o_cut=over
-	while [ "$o_room" -gt 0 ]; do
-		o_bytes=65536
-		o_reads=$((o_room / o_bytes))
-		if [ "$o_reads" -eq 0 ]; then
-			o_bytes=$o_room
-			o_reads=1
-		fi
-		if ! o_said=$(LC_ALL=C dd bs="$o_bytes" count="$o_reads" 2>&1 >>log); then
-			o_cut=full
-			break
-		fi
-		# `3+2 records in`, perhaps behind a warning: full reads and short ones. Fewer than asked for: the end.
-		o_said=${o_said%% records in*}
-		o_said=${o_said##*[!0-9+]}
-		if [ $((${o_said%+*} + ${o_said#*+})) -lt "$o_reads" ]; then
-			say written
-			return
-		fi
-		o_room=$(($1 - $(wc -c <log)))
-	done
-	say "$o_cut"
-	exec 6<&0
-	o_said=$(
-		{
-			cat <&6 &
-			say "draining $!"
-			wait $!
-		} | wc -c
-	)
-	say "drained $o_said"
-}
-
 # End the script and what it started, as soon as there is one.
 end_script() {
 	if [ -z "$o_child" ] || [ -n "$o_status" ]; then return; fi
@@ -95,53 +58,12 @@ keep_looking() {
 	o_looking=$!
 }
 
-# The script has ended: is its output complete, though something it left behind may still write?
-look_at_output() {
-	if [ -z "$o_status" ]; then
-		# It was to be ended, and could not be.
-		[ "$1" -lt 20 ] || o_complete=1
-	elif [ -n "$o_cut" ]; then
-		[ "$1" -lt 4 ] || kill "$o_drain"
-	elif tail -c 65536 log | tr '\0' '\n' | grep -qF "$o_nonce ended"; then
-		o_complete=1
-	else
-		look_at_process "$o_keeper"
-		case $o_start in '' | gone)
-			# Somebody killed it.
-			o_cut=full
-			o_complete=1
-			;;
-		esac
-	fi
-}
-
-# Complete the marker `ended` in the log, of which the beginning may be there.
-complete_log() {
-	o_whole="$o_nonce endedx"
-	o_last=$(tail -c ${#o_whole} log | LC_ALL=C tr -c '0-9a-z ' x)
-	o_there=$o_whole
-	until [ "$o_last" != "${o_last%"$o_there"}" ] || [ -z "$o_there" ]; do o_there=${o_there%?}; done
-	o_missing=${o_whole#"$o_there"}
-	[ -z "$o_missing" ] || printf '%s\n' "${o_missing%x}" >>log
-	o_dropped=$((o_dropped - ${#o_missing}))
-}
-
 beat b
 run_script "$1" | keep_output "$3" &
 o_keeper=$!
 (sleep "$2" && say late) &
-o_env=
-o_script=
-o_child=
-o_status=
-o_why=
-o_cut=
-o_drain=
-o_dropped=0
-o_left=
-o_looking=
-o_looks=0
-o_complete=0
+o_env='' o_script='' o_child='' o_status='' o_why='' o_cut='' o_drain='' o_left='' o_looking=''
+o_dropped=0 o_looks=0 o_complete=0
 while [ "$o_complete" -eq 0 ]; do
 	read -r o_from o_what o_which <&5 || continue
 	case $o_from in
@@ -164,6 +86,10 @@ while [ "$o_complete" -eq 0 ]; do
 		keep_looking
 		;;
 	over | full) o_cut=$o_what ;;
+	cut)
+		o_cut=full
+		o_complete=1
+		;;
 	draining) o_drain=$o_which ;;
 	written | drained)
 		o_dropped=${o_which:-0}
@@ -181,7 +107,7 @@ trap '' ALRM
 kill -ALRM -$$
 wait
 rm -f ballast ctl
-[ -z "$o_cut$o_left" ] || complete_log
+[ -z "$o_cut" ] || complete_log
 o_end=${o_status:-137}$o_why
 [ "$o_cut" != full ] || o_end=$o_end.full
 [ "$o_dropped" -le 0 ] || o_end=$o_end.dropped-$o_dropped

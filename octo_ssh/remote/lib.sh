@@ -91,6 +91,8 @@ find_root() {
 	*) fail "$o_root must belong to the login and to nobody else (chmod 700): owner and mode are $o_said" ;;
 	esac
 	for o_name in work store state lock; do no_trap "$o_root/$o_name"; done
+	# Whoever looks would not follow it, and whoever compares would.
+	[ ! -L "$o_root/journal.jsonl" ] || fail "$o_root/journal.jsonl is a symbolic link: octo-ssh does not follow it; remove it"
 }
 
 # The input of $1 bytes: two texts, $o_one and $o_two, each ended by the character $2. (Cutting with # is quadratic in
@@ -98,7 +100,7 @@ find_root() {
 take_two() {
 	o_input=$(head -c "$1" 2>/dev/null; printf .)
 	case $o_input in
-	*"$2".) o_input=${o_input%.} ;;
+	*"$2"*"$2".) o_input=${o_input%.} ;;
 	*) fail 'the input was cut off' ;;
 	esac
 	set -f

@@ -1,7 +1,6 @@
 # Run a script until it succeeds. Words: root run|'' cwd|'' input-bytes divider mark within-s every-s
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
-must_run_scripts
 take_script "$4" "$5"
 absolute "$1"
 o_folder=$o_at/work/$2

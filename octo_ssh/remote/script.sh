@@ -1,7 +1,6 @@
 # Run a script once; it ends with the connection. Words: cwd input-bytes divider mark
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
-must_run_scripts
 take_script "$2" "$3"
 enter "$1" /
 mark output

@@ -2,7 +2,7 @@
 # Words: input-bytes separator mark limit-s dividers (one character for each command: of its exports and script)
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 exec 3<&0
-must_run_scripts
+must_keep_secrets
 o_size=$1
 o_mark=$3
 o_limit=$4

@@ -109,7 +109,7 @@ def test_a_signal_while_connecting_leaves_nothing(farm: Farm) -> None:
     assert not any(farm.home().iterdir())
 
 
-def test_a_signal_while_packages_are_sent_gives_the_locks_back(farm: Farm) -> None:
+def test_a_signal_while_packages_are_sent_gives_the_locks_back_and_keeps_what_came(farm: Farm) -> None:
     farm.write_release({"small": "x"})
     (farm.folder / "release/large").write_bytes(os.urandom(60_000_000))
     farm.write_plan("[{name: Before, run: touch ~/touched}, {name: Deploy, package: shop}]")
@@ -122,7 +122,9 @@ def test_a_signal_while_packages_are_sent_gives_the_locks_back(farm: Farm) -> No
     for name in farm.hosts:
         assert not farm.is_locked(name)
         assert farm.current(name) is None
-        assert not [*farm.root(name).glob("store/*"), *farm.root(name).glob("store/.*")]
+        assert len(list(farm.root(name).glob("store/*"))) == 1
+    assert farm.apply().code == 0
+    assert not any((farm.root(name) / "store").exists() for name in farm.hosts)
 
 
 def test_a_package_step_past_its_switch_finishes_after_a_signal(farm: Farm) -> None:

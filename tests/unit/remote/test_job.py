@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -16,8 +17,9 @@ import pytest
 from octo_ssh.errors import RemoteError
 from octo_ssh.model.jobs import Hangup, JobEnd, JobPlace, JobState
 from octo_ssh.model.values import Secret
+from octo_ssh.model.wire import program_text
 from octo_ssh.remote import job as job_module
-from octo_ssh.remote.job import attach, stop
+from octo_ssh.remote.job import FAREWELL, attach, stop
 
 from .conftest import Machine
 from .jobs import BEFORE_OUTPUT, cut, launching, listened, of_ours, place_at, ran, ran_whole, until
@@ -231,6 +233,27 @@ async def test_a_launch_that_is_cut_off_starts_nothing(machine: Machine, place: 
     assert not (machine.home / "ran").exists()
 
 
+@pytest.mark.parametrize("farewell", [b"", FAREWELL])
+async def test_a_script_that_arrives_in_part_is_not_run(machine: Machine, place: JobPlace, farewell: bytes) -> None:
+    program = launching(place, "touch ~/ran; : " + "x" * 100_000)
+    (script,) = program.input
+    assert isinstance(script, Secret)
+    content = script.reveal().encode()
+    for sent in (0, 1, 50_000, len(content) - 5, len(content) - 1):
+        pipe = await machine.session._open()
+        await pipe.write(program_text(program, "5" * 32))
+        assert await pipe.read_stdout() == b"5" * 32 + b" up\n"
+        await pipe.write(content[:sent] + farewell)
+        await pipe.write_eof()
+        said = b""
+        while data := await pipe.read_stdout():
+            said += data
+        await pipe.close()
+        assert b"the input was cut off" in said
+    assert await ran(machine.session, attach(place, offset=0, take_void=True)) == (VOID, b"")
+    assert not (machine.home / "ran").exists()
+
+
 async def test_launched_and_void_exclude_each_other(one_machine: Machine) -> None:
     """Whoever is told that a job is void may start another one: the first never ran and never will."""
     for n in range(100):
@@ -402,6 +425,31 @@ async def test_a_daemon_that_goes_on_talking_holds_nobody_up(machine: Machine, p
     end, output = await ran(machine.session, launching(place, "echo started; yes & sleep 0.1", limit_bytes=3_000_000))
     assert (end.state, end.status) == (JobState.ENDED, 0)
     assert output.startswith(b"started\ny\ny\n")
+
+
+async def test_when_the_folder_is_removed_nothing_of_ours_stays_for_a_daemon(machine: Machine, place: JobPlace) -> None:
+    mark = f"45.{time.monotonic_ns()}"
+    try:
+        await left(machine, place, f"sleep 0.5; sleep {mark} & exit 1")
+        shutil.rmtree(machine.root)
+        await until(lambda: alive(mark))
+        await until(lambda: all(mark in process for process in of_ours(place)))
+    finally:
+        for pid in alive(mark):
+            os.kill(pid, 9)
+
+
+async def test_when_somebody_kills_who_keeps_the_output_the_end_is_still_told(
+    machine: Machine, place: JobPlace
+) -> None:
+    await left(machine, place, "sleep 1; echo lost; exit 8")
+    await until(lambda: any(" dd " in process for process in of_ours(place)))
+    for process in of_ours(place):
+        if " dd " in process:
+            os.kill(int(process.split()[0]), signal.SIGKILL)
+    await until(lambda: not of_ours(place))
+    end, _ = await ran(machine.session, attach(place, offset=3, take_void=True))
+    assert (end.status, end.disk_full) == (8, True)
 
 
 # More than may be kept
