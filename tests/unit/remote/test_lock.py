@@ -230,7 +230,9 @@ async def test_a_lock_that_cannot_write_down_why_it_was_taken_is_given_back(trap
     (machine.root / trap).unlink()
     seen = await look(machine)
     assert seen.lease is None
-    assert await take(machine, "t2", head=seen.journal.head) == Acquired(2)
+    # a link in the journal's place is found before anything is done
+    epoch = 1 if trap == "journal.jsonl" else 2
+    assert await take(machine, "t2", head=seen.journal.head) == Acquired(epoch)
 
 
 async def test_a_damaged_baseline_is_told_and_never_taken_as_empty(machine: Machine) -> None:
