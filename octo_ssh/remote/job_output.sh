@@ -46,7 +46,7 @@ look_at_output() {
 		[ "$1" -lt 20 ] || o_complete=1
 	elif [ -n "$o_cut" ]; then
 		[ "$1" -lt 4 ] || kill "$o_drain"
-	elif tail -c 65536 log | tr '\0' '\n' | grep -qF "$o_nonce ended"; then
+	elif tail -c 65536 log | tr '\n\0' 'x\n' | grep -qF "$o_nonce endedx"; then
 		o_complete=1
 	fi
 	# Somebody may kill who keeps it, or remove the log.
