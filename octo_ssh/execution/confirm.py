@@ -27,6 +27,8 @@ CONTACT_S = 120.0
 """How long the target is tried when it should have gone back: a network takes its time to come back, too."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
+ARM_TIMEOUT_S = 120.0
+"""A target that is going back to what was before an earlier run may take half of that to be done."""
 ASK_S = 10
 """How long the target itself waits for what goes on there, before it tells."""
 
@@ -67,7 +69,7 @@ class Timer:
         ready = [await timer._ready(name, script) for name, script in way_back.items()]
         program = arm(work.to, about, ready, epoch=hold.epoch, token=hold.token)
         try:
-            seen = await hold.session.act(program, sudo=await hold.sudo(work.sudo_user))
+            seen = await hold.session.act(program, sudo=await hold.sudo(work.sudo_user), timeout_s=ARM_TIMEOUT_S)
         except FlipLost as error:
             await hold.assure()  # tells who has the lease
             raise LeaseLost(error.message, hint=error.hint) from None

@@ -284,14 +284,14 @@ class Deployment:
 
     async def _go_back(self, failure: StepEnd) -> StepEnd:
         """Return to the release before; a first release leaves no ``current`` (SPEC section 8)."""
-        if self._timer is not None:
-            seen = await self._timer.take_back()
-            if seen.verdict is not Verdict.RETURNED:
-                return await self._undone(seen, failure)
         self.context.went_back.add((self.step.id, self.hold.name))
         old, way_back = self.work.previous, self._way_back()
         self.voice.note(f"going back to {old}" if old else "taking the first release back")
         await self._tell("returning", folder=old, change=self._returning(way_back))
+        if self._timer is not None:  # until then, it goes back if this controller does not live to do so
+            seen = await self._timer.take_back()
+            if seen.verdict is not Verdict.RETURNED:
+                return await self._undone(seen, failure)
         await self._point_current_at(old)
         if self._timer is not None:
             await self._timer.clear()

@@ -45,8 +45,9 @@ look_at_output() {
 		# It was to be ended, and could not be.
 		[ "$1" -lt 20 ] || o_complete=1
 	elif [ -n "$o_cut" ]; then
-		[ "$1" -lt 4 ] || kill "$o_drain"
-	elif tail -c 65536 log | tr '\0' '\n' | grep -qF "$o_nonce ended"; then
+		# Nothing tells when all of it was counted, as long as somebody else may write.
+		[ "$1" -lt 20 ] || kill "$o_drain"
+	elif tail -c 65536 log | tr '\n\0' 'x\n' | grep -qF "$o_nonce endedx"; then
 		o_complete=1
 	fi
 	# Somebody may kill who keeps it, or remove the log.

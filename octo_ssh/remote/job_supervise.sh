@@ -90,7 +90,10 @@ while [ "$o_complete" -eq 0 ]; do
 		o_cut=full
 		o_complete=1
 		;;
-	draining) o_drain=$o_which ;;
+	draining)
+		o_drain=$o_which
+		o_looks=0
+		;;
 	written | drained)
 		o_dropped=${o_which:-0}
 		o_complete=1

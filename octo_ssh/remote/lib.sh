@@ -92,7 +92,8 @@ find_root() {
 	esac
 	for o_name in work store state lock; do no_trap "$o_root/$o_name"; done
 	# Whoever looks would not follow it, and whoever compares would.
-	[ ! -L "$o_root/journal.jsonl" ] || fail "$o_root/journal.jsonl is a symbolic link: octo-ssh does not follow it; remove it"
+	o_name=$o_root/journal.jsonl
+	[ ! -L "$o_name" ] || fail "$o_name is a symbolic link: octo-ssh does not follow it; remove it"
 }
 
 # The input of $1 bytes: two texts, $o_one and $o_two, each ended by the character $2. (Cutting with # is quadratic in

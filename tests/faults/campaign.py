@@ -39,14 +39,18 @@ class Tally:
     violations: list[str] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    """Shown at once, to whoever waits for a long seed."""
 
     def add(self, number: int, found: list[Violation], told: Told | None = None) -> None:
         """One more round."""
         self.times += 1
         self.converged += not any(violation.rule in ("converges", "ends", "served") for violation in found)
-        self.violations += [f"{self.fault}, seed {SEED}, round {number}: {violation}" for violation in found]
+        new = [f"{self.fault}, seed {SEED}, round {number}: {violation}" for violation in found]
+        self.violations += new
         if told is not None:
             self.codes[str(told.code)] += 1
+        self.tell("\n".join([*new, f"{self.fault}: {self.times} done, {len(self.violations)} violations"]))
 
     def row(self) -> dict[str, Any]:
         """For the table."""

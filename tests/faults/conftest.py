@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,16 @@ def tally(request: pytest.FixtureRequest, record_property: Any) -> Iterator[Tall
     about = (request.function.__doc__ or request.node.name).strip().splitlines()[0].rstrip(".")
     params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     made = Tally(about.format(**params))
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    if IS_LONG and capture is not None:
+        made.tell = lambda text: _show(capture, text)
     yield made
     record_property(PROPERTY, made.row())
+
+
+def _show(capture: Any, text: str) -> None:
+    with capture.global_and_fixture_disabled():
+        print(text, file=sys.stderr, flush=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too

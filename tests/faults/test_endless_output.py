@@ -43,6 +43,10 @@ def test_a_target_that_prints_gigabytes_harms_nobody(fleet: Fleet, tmp_path: Pat
         found = goes_on(told)
         if peak_kb > MAX_RSS_KB:
             found.append(Violation("controller", "memory", f"{peak_kb} kB"))
+        if not any("dropped" in note for note in told.notes("print", "web-01")):
+            found.append(
+                Violation("web-01", "output", f"nobody says that some was dropped: {told.notes('print', 'web-01')}")
+            )
         if ends[-1] != "web-01":
             found.append(Violation("all", "others wait", f"the ends came in the order {ends}"))
         for host in made.hosts_used:

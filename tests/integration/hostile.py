@@ -89,8 +89,8 @@ def untouched(farm: Farm) -> Iterator[None]:
 
 
 def files_of(farm: Farm) -> dict[str, bytes]:
-    """All that lies beside the plan and in the controller's home, but for records and cache."""
-    ours = re.compile(r"controller/\.(?:local/state|cache)/octo-ssh/|sshd-|web-")
+    """All that lies beside the plan, which tests write, and in the controller's home, but for records and cache."""
+    ours = re.compile(r"controller/\.(?:local/state|cache)/octo-ssh/|sshd-|web|plan\.yaml|release/")
     found: dict[str, bytes] = {}
     for path in sorted(farm.folder.rglob("*")):
         name = str(path.relative_to(farm.folder))

@@ -137,6 +137,24 @@ def test_the_features_of_octopus_are_judged_and_those_that_are_here_are_shown_by
     assert [row for row in features() if row[1] in VERDICTS[:2] and not TEST.fullmatch(row[2])] == []
 
 
-@pytest.mark.parametrize(("file", "test"), sorted({test for row in features() for test in TEST.findall(row[2])}))
+PROMISE = re.compile(r"^\|.*\|([^|\n]*)\|$", re.MULTILINE)
+
+
+def promises() -> list[str]:
+    """What each line of the tables of guarantees names as its proof."""
+    rows = PROMISE.findall((ROOT / "docs/guarantees.md").read_text())
+    return [proof.strip() for proof in rows if proof.strip().lower() not in ("shown by", "---")]
+
+
+def test_every_promise_is_shown_by_a_test() -> None:
+    assert len(promises()) > 40
+    assert [proof for proof in promises() if not re.fullmatch(rf"({TEST.pattern} ?)+", proof)] == []
+
+
+def named_tests() -> list[tuple[str, str]]:
+    return sorted({test for text in (*(row[2] for row in features()), *promises()) for test in TEST.findall(text)})
+
+
+@pytest.mark.parametrize(("file", "test"), named_tests())
 def test_a_test_that_the_docs_name_is_there(file: str, test: str) -> None:
     assert re.search(rf"^(async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file} has no {test}"

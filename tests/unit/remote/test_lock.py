@@ -220,14 +220,13 @@ async def test_what_a_power_cut_left_unfinished_does_not_swallow_the_next_line(t
     assert (machine.root / "journal.jsonl").read_bytes() == LINE + b"\n" + torn + b"\n" + LINE + b"\n"
 
 
-@pytest.mark.parametrize("trap", ["journal.jsonl", "work/run-1"])
-async def test_a_lock_that_cannot_write_down_why_it_was_taken_is_given_back(trap: str, machine: Machine) -> None:
+async def test_a_lock_whose_run_can_have_no_folder_is_given_back(machine: Machine) -> None:
     (machine.root / "work").mkdir(mode=0o700, parents=True)
     machine.root.chmod(0o700)
-    (machine.root / trap).symlink_to("nowhere/at all")
-    with pytest.raises(RemoteError, match=r"symbolic link|cannot be made"):
+    (machine.root / "work/run-1").symlink_to("nowhere/at all")
+    with pytest.raises(RemoteError, match="cannot be made"):
         await take(machine)
-    (machine.root / trap).unlink()
+    (machine.root / "work/run-1").unlink()
     seen = await look(machine)
     assert seen.lease is None
     # a link in the journal's place is found before anything is done
@@ -245,8 +244,8 @@ async def test_a_damaged_baseline_is_told_and_never_taken_as_empty(machine: Mach
         await look(machine)
 
 
-@pytest.mark.parametrize("planted", ["", "work", "store", "lock", "state"])
-async def test_a_link_in_place_of_our_folders_is_not_followed(machine: Machine, planted: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("planted", ["", "work", "store", "lock", "state", "journal.jsonl"])
+async def test_a_link_in_place_of_what_is_ours_is_not_followed(machine: Machine, planted: str, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     if planted:
