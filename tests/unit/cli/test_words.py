@@ -9,6 +9,7 @@ import pytest
 
 from octo_ssh.cli.words import approvals, assignments, command_line, command_line_of, seconds
 from octo_ssh.errors import UsageError
+from octo_ssh.model.values import Value
 from octo_ssh.operations.requests import PlanRequest
 
 
@@ -76,7 +77,7 @@ def test_of_two_assignments_the_command_that_goes_on_has_the_later() -> None:
 
 def test_after_a_saved_plan_the_plan_it_was_made_of_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    variables = {"a.b": "c d", "x": (1, "two"), "y": True}
+    variables: dict[str, Value] = {"a.b": "c d", "x": (1, "two"), "y": True}
     request = PlanRequest(
         f"{tmp_path}/plan.yaml", "/etc/inventory.yaml", "staging", variables=variables, limit=("web-01",)
     )

@@ -35,6 +35,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 def test_a_package_is_looked_for_once_whoever_asks(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
+
     def counted(source: Any, place: str, **words: Any) -> Any:
         found.append(place)
         return acquire(source, place, **words)
