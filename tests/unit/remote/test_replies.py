@@ -279,7 +279,8 @@ def test_files_made_since_the_listing_are_passed_over(before: bytes, after: byte
 def test_the_folder_itself_is_no_entry_and_is_unknown_where_it_is_closed() -> None:
     listed = b"x 700 4 5:6 \0.\0"
     assert parse_tree(tree(entries=listed)) == Tree({}, frozenset((".",)))
-    assert parse_tree(tree(entries=listed.replace(b"x", b"d")), owners=True) == Tree({}, owners={".": "5:6"})
+    opened = parse_tree(tree(entries=listed.replace(b"x", b"d")), owners=True)
+    assert opened == Tree({}, owners={".": "5:6"}, mode=0o700)
     stats = tree(paths=b".\0./a\0", stats=b"41c0 5 5:6\n81a4 1 0:0\n", links=b"", closed=b".\0")
     assert parse_tree(stats, owners=True).owners == {".": "5:6", "a": "0:0"}
     assert parse_tree(stats).unreadable == {".", "a"}
