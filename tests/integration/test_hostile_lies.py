@@ -124,7 +124,8 @@ SHOUTS = r"""
   run: |
     printf '\033[2J\033]0;owned\007\302\233x \342\200\256evil \377\376\000 \r overwritten\n'
     printf '##octopus[createArtifact path="%s" name="%s"]\n' "$(printf ../.. | base64)" "$(printf '../../../x' | base64)"
-    set -- '../../up' '/etc/cron.d/x' '-rf' '.hidden' '..' "$(printf 'a\nb')" "$(printf '\033[2J')" '$(touch pwned)'
+    set -- '../../up' '/etc/cron.d/x' '-rf' '.hidden' '..' "$(printf 'a\nb')" "$(printf '\033[2J')"
+    set -- "$@" '$(touch pwned)'
     for name; do octo_artifact "$HOME/it" "$name"; done
     octo_set '../../x' y; octo_set '$(touch pwned)' y
     echo "##octopus[setVariable name='unfinished"
