@@ -95,6 +95,16 @@ def test_a_script_that_is_said_to_have_run_is_believed_on_that_target_alone(pair
     assert (pair.to("web-1") / "current/made.txt").exists()
 
 
+def test_a_target_that_keeps_to_no_limit_of_output_writes_no_more_on_the_controller(pair: Farm) -> None:
+    lie_to(liar(pair), PROGRAMS["launch"](), say="NONCE up\nNONCE output\n", then="again", again="on and on\n")
+    pair.write_plan("[{name: Print, run: echo printed, timeout: 3s, output_limit: 4KiB}]", packages="", max_failures=1)
+    told, peak_kb = octo(pair, "apply", "plan.yaml", "--json")
+    assert told.outcome("print") == {"web-1": "changed", "web-2": "failed"}
+    assert (told.output("print", "web-1"), len(told.output("print", "web-2"))) == ("printed\n", 4096)
+    assert peak_kb < MAX_CONTROLLER_KB
+    assert sum(path.stat().st_size for path in (pair.state / "runs").rglob("*") if path.is_file()) < 100_000
+
+
 CROSS = """
 - name: Deploy
   package: shop
