@@ -27,7 +27,7 @@ def test_exactly_one_of_two_controllers_holds_the_fleet(fleet: Fleet, tmp_path: 
     with stand(fleet, tmp_path, "web-01", "web-02", "web-03", "web-04", proxied=False) as made:
         other = made.second()
         made.write_plan(STEPS, packages="")
-        for number in rounds(short=5, long=200):
+        for number in rounds(short=4, long=200):
             codes, found = _race(made, other, chance_of(tally.fault, number))
             found += [violation for host in made.hosts_used for violation in _one_after_another(made, host.name)]
             tally.add(number, found)
