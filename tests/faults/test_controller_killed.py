@@ -26,7 +26,7 @@ def test_apply_again_goes_on_where_a_killed_controller_was(
     """The controller killed {moment}"""
     kill = _after_events if moment == "after some events" else _after_time
     with stand(fleet, tmp_path, "web-01", "web-02", "web-03", proxied=False) as made:
-        for number in rounds(short=2, long=25):
+        for number in rounds(short=1, long=25):
             strike(made, tally, number, functools.partial(_kill_again_and_again, made, kill))
     tally.expect_none()
 

@@ -39,7 +39,7 @@ def test_a_run_gets_over_cuts(cut_stand: tuple[Stand, Watched], tally: Tally, zo
     made, clean = cut_stand
     # before anything has begun, a target may also be left out
     judge = goes_on_or_is_incomplete if zone == "the handshake" else goes_on
-    for number in rounds(short=2, long=50):
+    for number in rounds(short=1, long=50):
         strike(made, tally, number, functools.partial(_cut, made, clean, zone), judge=judge)
     tally.expect_none()
 

@@ -15,17 +15,17 @@ from tests.integration.farm import Told
 
 KILOBYTES = 3000
 """Of a release: enough for a push to be met in its middle on a slow link."""
+DELAY_S = 0.02
 
 
 @pytest.fixture(scope="module")
 def cramped(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stand, dict[str, SmallDisk]]]:
-    """Two hosts with a release on them; the first one's disks are small, and the way there is slow."""
+    """Two hosts with a release on them; the first one's disks are small."""
     with (
         stand(fleet, tmp_path_factory.mktemp("disks"), "web-01", "web-02") as made,
         small_disks(made.hosts_used[0]) as disks,
     ):
         made.first_release()
-        made.proxy("web-01").delay_s = 0.01
         yield made, disks
 
 
@@ -74,7 +74,9 @@ def test_a_disk_that_fills_up_in_the_middle_fails_its_target_and_leaves_no_rubbl
     tally.fault += " of a push" if moment == PUSHING else " of a step"
     for number in rounds(short=1, long=3):
         made.new_release(made.last + 1, kilobytes=KILOBYTES)
+        made.proxy("web-01").delay_s = DELAY_S if moment == PUSHING else 0.0
         told = made.during((moment, lambda: disks[place].fill(what)))
+        made.proxy("web-01").delay_s = 0.0
         found = _failed_alone(made, told) + _at_rest_though_full(made)
         if moment == PUSHING and (now := current(made.scope(made.hosts_used[0]))) != made.before["web-01"]:
             found.append(Violation("web-01", "current", f"is {now} instead of {made.before['web-01']}"))

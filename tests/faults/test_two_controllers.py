@@ -27,15 +27,19 @@ def test_exactly_one_of_two_controllers_holds_the_fleet(fleet: Fleet, tmp_path: 
     with stand(fleet, tmp_path, "web-01", "web-02", "web-03", "web-04", proxied=False) as made:
         other = made.second()
         made.write_plan(STEPS, packages="")
-        for number in rounds(short=5, long=200):
-            codes, found = _race(made, other, chance_of(tally.fault, number))
+        close = 0
+        for number in rounds(short=4, long=200):
+            codes, is_close, found = _race(made, other, chance_of(tally.fault, number))
+            close += is_close
             found += [violation for host in made.hosts_used for violation in _one_after_another(made, host.name)]
             tally.add(number, found)
             tally.codes[codes] += 1
+        tally.notes.append(f"{close} times neither saw the other before it tried to lock")
     tally.expect_none()
 
 
-def _race(made: Stand, other: Stand, chance: random.Random) -> tuple[str, list[Violation]]:
+def _race(made: Stand, other: Stand, chance: random.Random) -> tuple[str, bool, list[Violation]]:
+    """The exit codes, whether it was a close race, and what was wrong."""
     first = made.start_apply()
     time.sleep(chance.choice([0.0, 0.0, chance.uniform(0, 0.1)]))
     second = other.start_apply()
@@ -50,7 +54,7 @@ def _race(made: Stand, other: Stand, chance: random.Random) -> tuple[str, list[V
         if (host.view / "home/deploy/not-alone").exists():
             found.append(Violation(host.name, "one holds", "two were at work at once"))
             host.run("rm -rf ~deploy/not-alone ~deploy/alone")
-    return codes, found
+    return codes, all("lock" in each.phases for each in told), found
 
 
 def _touched(told: Told) -> bool:

@@ -61,6 +61,9 @@ IN_A_RUN = (
     "prune", "fetch", "probe_command", "release",
 )  # fmt: skip
 
+BELIEVED = ("record", "switch", "prune", "release", "look")
+"""What they have to say is that it is done, or nothing that a run could not do without: the next look tells."""
+
 
 @pytest.mark.parametrize("reply", [NONSENSE, REFUSAL], ids=["nonsense", "refusal"])
 @pytest.mark.parametrize("program", IN_A_RUN)
@@ -75,7 +78,7 @@ def test_a_lie_to_any_program_is_the_trouble_of_its_target_alone(pair: Farm, pro
             assert "web-2" in told.stderr
         else:
             assert (pair.current("web-1"), told.ends["web-1"]) == ("1.0", "changed")
-        assert told.code in (1, 4, 5) or program in ("prune", "release", "look")
+        assert told.code in (1, 4, 5) or program in BELIEVED
         be_honest(liar(pair))
         again = pair.apply()
     assert again.code == 0, again.stdout[-3000:] + again.stderr
@@ -92,13 +95,25 @@ def test_a_script_that_is_said_to_have_run_is_believed_on_that_target_alone(pair
     assert (pair.to("web-1") / "current/made.txt").exists()
 
 
+def test_a_target_that_keeps_to_no_limit_of_output_writes_no_more_on_the_controller(pair: Farm) -> None:
+    lie_to(liar(pair), PROGRAMS["launch"](), say="NONCE up\nNONCE output\n", then="again", again="on and on\n")
+    pair.write_plan("[{name: Print, run: echo printed, timeout: 3s, output_limit: 4KiB}]", packages="", max_failures=1)
+    told, peak_kb = octo(pair, "apply", "plan.yaml", "--json")
+    assert told.outcome("print") == {"web-1": "changed", "web-2": "failed"}
+    assert (told.output("print", "web-1"), len(told.output("print", "web-2"))) == ("printed\n", 4096)
+    assert peak_kb < MAX_CONTROLLER_KB
+    assert sum(path.stat().st_size for path in (pair.state / "runs").rglob("*") if path.is_file()) < 100_000
+
+
 CROSS = """
+- name: Deploy
+  package: shop
 - name: Make
-  on: [db]
+  "on": [db]
   once: true
   run: octo_set URL "true"
 - name: Use
-  on: [web]
+  "on": [web]
   env: {URL: "${{ steps.make.output.URL }}"}
   rerun: always
   run: echo "url=$URL other=$OCTO_OUTPUT_OTHER_X"
@@ -108,7 +123,8 @@ CROSS = """
 def test_a_target_speaks_for_no_step_that_is_not_its_own(pair: Farm) -> None:
     pair.write_inventory({"web-1": {"tags": ["web", "db"]}})
     pair.write_plan(CROSS, max_failures=1)
-    assert pair.apply().output("use") == "url=true other=\n"
+    first = pair.apply()
+    assert first.output("use", "web-2") == "url=true other=\n", first.stdout[-2000:] + first.stderr
     path = pair.root("web-2") / "state/shop/default.json"
     memory = json.loads(path.read_text())
     lie = {"values": {"URL": "false", "X": "lie"}, "secret": [], "release": "1.0", "run": "99991231T000000Z-0000"}
@@ -123,9 +139,8 @@ SHOUTS = r"""
 - name: Shout
   run: |
     printf '\033[2J\033]0;owned\007\302\233x \342\200\256evil \377\376\000 \r overwritten\n'
-    printf '##octopus[createArtifact path="%s" name="%s"]\n' "$(printf ../.. | base64)" "$(printf '../../../x' | base64)"
-    set -- '../../up' '/etc/cron.d/x' '-rf' '.hidden' '..' "$(printf 'a\nb')" "$(printf '\033[2J')"
-    set -- "$@" '$(touch pwned)'
+    printf '##octopus[createArtifact path="%s" name="%s"]\n' "$(printf ../.. | base64)" "$(printf ../../x | base64)"
+    set -- '../../up' '/etc/cron.d/x' '-rf' '.hidden' '..' "$(printf 'a\nb')" "$(printf '\033[2J')" '$(touch pwned)'
     for name; do octo_artifact "$HOME/it" "$name"; done
     octo_set '../../x' y; octo_set '$(touch pwned)' y
     echo "##octopus[setVariable name='unfinished"
@@ -146,7 +161,7 @@ def test_what_a_script_shouts_reaches_no_terminal_and_no_other_folder(farm: Farm
     runs = [path for path in (farm.state / "runs").iterdir() if path.is_dir()]
     assert len(runs) == 1
     kept = [path.relative_to(runs[0] / "artifacts") for path in (runs[0] / "artifacts").rglob("*") if path.is_file()]
-    assert {path.parts[:2] for path in kept} == {("web-1", "shout")}  # web-2 has no such file
+    assert {path.parts[:2] for path in kept} == {("web-1", "shout"), ("web-2", "shout")}
     assert {len(path.parts) for path in kept} == {3}
     assert all(path.name.isascii() and path.name.isprintable() and path.name[0] != "." for path in kept)
     assert {os.path.lexists(folder / "pwned") for folder in (farm.folder, Path.home(), farm.home())} == {False}
@@ -167,5 +182,5 @@ def test_a_target_that_shows_another_key_when_it_comes_back_is_unknown(pair: Far
     told = pair.finish(process)
     (pair.home("web-1") / "go").touch()
     assert told.outcome("wait") == {"web-1": "unknown", "web-2": "changed"}
-    assert "key" in told.reason("wait", "web-1")
+    assert "HOST KEY OF web-1" in told.reason("wait", "web-1")
     assert told.code == 4
