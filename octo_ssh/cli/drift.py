@@ -56,8 +56,7 @@ def drift(
         str,
         typer.Option(
             "--against",
-            metavar="|".join(kind.value for kind in Against),
-            autocompletion=lambda: [kind.value for kind in Against],
+            **options.choices(Against),
             help="Compare with what the last success left, or with the plan as it is.",
         ),
     ] = Against.BASELINE.value,
@@ -144,6 +143,13 @@ class _After:
 
             self._told = [(addresses(notify), False), (addresses(notify_always), True)]
 
+    @property
+    def _database(self) -> Path:
+        """Where checks are remembered."""
+        from octo_ssh.output.drift_database import DATABASE
+
+        return self.surroundings.state / DATABASE
+
     def tell(self, found: DriftReport) -> ExitCode:
         """The exit code: the check's; FAILED for one in sync that could not be told to whom it should be."""
         from octo_ssh.planning.exit import drift_exit_code
@@ -162,11 +168,10 @@ class _After:
         """
         if not self._has_history:
             return found
-        from octo_ssh.output.drift_database import DATABASE
         from octo_ssh.output.drift_history import with_history
 
         try:
-            remembered = with_history(found, self.surroundings.state / DATABASE)
+            remembered = with_history(found, self._database)
         except StateError as error:
             if not (self._terminal.quiet and code is ExitCode.DONE):
                 self._terminal.side.say(f"warning: no history of this check: {error.message}", Tone.WARNING)
@@ -202,12 +207,10 @@ class _After:
         return []
 
     def _past(self, found: DriftReport) -> tuple[PastCheck, ...]:
-        from octo_ssh.output.drift_database import DATABASE
         from octo_ssh.output.drift_history import past_checks
 
-        path = self.surroundings.state / DATABASE
         try:
-            return past_checks(path, found.project, found.environment, limit=TREND_CHECKS)
+            return past_checks(self._database, found.project, found.environment, limit=TREND_CHECKS)
         except StateError:
             return ()
 
@@ -228,19 +231,17 @@ class _After:
 
     def _news(self, found: DriftReport) -> News:
         """What nobody was told of yet; where no history knows that, everything: rather told twice than never."""
-        from octo_ssh.output.drift_database import DATABASE
         from octo_ssh.output.drift_told import all_news, untold
 
         if self._is_remembered:
             with contextlib.suppress(StateError):
-                return untold(found, self.surroundings.state / DATABASE)
+                return untold(found, self._database)
         return all_news(found)
 
     def _delivered(self, news: News) -> None:
-        from octo_ssh.output.drift_database import DATABASE
         from octo_ssh.output.drift_told import delivered
 
         try:
-            delivered(news, self.surroundings.state / DATABASE)
+            delivered(news, self._database)
         except StateError as error:
             self._terminal.side.say(f"warning: it will be told again: {error.message}", Tone.WARNING)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import enum
+from typing import Annotated, Any
 
 import typer
+
+
+def choices(kind: type[enum.Enum]) -> dict[str, Any]:
+    """What typer is told of a word that must be one of a few; ``words.one_of`` reads it. (typer's own enums would
+    complain in other words than the rest.)
+    """
+    known = [choice.value for choice in kind]
+    return {"metavar": "|".join(known), "autocompletion": lambda: known}
+
 
 INVENTORY = "inventory.yaml"
 """Where the commands without a plan look for the inventory."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from octo_ssh.cli import options
 from octo_ssh.cli.command import command
 from octo_ssh.cli.completion import SCRIPTS
 from octo_ssh.cli.connect import connector_maker
@@ -74,8 +75,7 @@ def completion(
     shell: Annotated[
         str,
         typer.Argument(
-            metavar="|".join(kind.value for kind in Shell),
-            autocompletion=lambda: [kind.value for kind in Shell],
+            **options.choices(Shell),
             help="For which shell.",
         ),
     ],

@@ -16,10 +16,11 @@ from octo_ssh.model.plan import FileStep, ServiceStep
 from octo_ssh.model.work import LateText
 from octo_ssh.operations.looking import sudo_as
 from octo_ssh.operations.manifests import ManifestCache
-from octo_ssh.operations.resources import HASH_TIMEOUT_S, ask_unless, environment
-from octo_ssh.planning.looks import Looking, UnlessLook
+from octo_ssh.operations.resources import HASH_TIMEOUT_S, ask_unless, ready
+from octo_ssh.planning.looks import Looking
 from octo_ssh.planning.places import Place, absolute
 from octo_ssh.remote.drift import DriftAsk, DriftSeen, PlaceAsk, drift, drift_as
+from octo_ssh.remote.unless import Unless
 from octo_ssh.transport.session import Observer
 
 Users = Mapping[str | None, DriftAsk]
@@ -135,20 +136,19 @@ class Lookout:
         """What ``unless`` says; a command that cannot be asked is closed, with the reason, and so is unknown."""
         asked, why = self.looking.unless_where_possible(target.name, seen)
         closed, statuses = {**seen.closed, **why}, dict(seen.unless)
-        by_user: dict[str | None, list[UnlessLook]] = defaultdict(list)
+        checks: dict[str | None, list[Unless]] = defaultdict(list)
         for look in asked:
             try:
-                await asyncio.to_thread(environment, look.env, self.loaded.secrets)
-                by_user[look.sudo_user].append(look)
+                checks[look.sudo_user].append(await ready(look, self.loaded.secrets))
             except FileErrors as errors:
                 closed[look.step_id] = errors.problems[0].message
             except SecretError as error:
                 closed[look.step_id] = error.message
-        for looks in by_user.values():
+        for user, commands in checks.items():
             try:
-                statuses |= await ask_unless(self.loaded, tuple(looks), target, session, seen)
+                statuses |= await ask_unless(commands, user, self.loaded, target, session, seen)
             except (SecretError, RemoteError, DeadlinePassed) as error:
-                closed |= dict.fromkeys((look.step_id for look in looks), _why(error, target))
+                closed |= dict.fromkeys((one.step_id for one in commands), _why(error, target))
         return replace(seen, unless=statuses, closed=closed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from octo_ssh.config.load import Loaded
@@ -42,7 +42,12 @@ async def look_beyond(
         found = await session.observe(look(requests, units), sudo=sudo, timeout_s=HASH_TIMEOUT_S)
         found_files.update(found.files)
         found_services.update(found.services)
-    statuses = await ask_unless(loaded, looking.unless(target.name, seen), target, session, seen)
+    checks: dict[str | None, list[Unless]] = defaultdict(list)
+    for one in looking.unless(target.name, seen):
+        checks[one.sudo_user].append(await ready(one, loaded.secrets))
+    statuses: dict[str, int] = {}
+    for user, asked in checks.items():
+        statuses |= await ask_unless(asked, user, loaded, target, session, seen)
     return replace(seen, files=found_files, services=found_services, unless=statuses)
 
 
@@ -57,23 +62,20 @@ def _by_user(looks: Looks, seen: Observed) -> Mapping[str | None, list[FileReque
     return by_user
 
 
+async def ready(look: UnlessLook, reveal: Reveal) -> Unless:
+    """A command with what it is given. Raises FileErrors, SecretError."""
+    return Unless(look.step_id, await asyncio.to_thread(environment, look.env, reveal), look.script)
+
+
 async def ask_unless(
-    loaded: Loaded, looks: tuple[UnlessLook, ...], target: Target, session: Observer, seen: Observed
+    checks: Sequence[Unless], user: str | None, loaded: Loaded, target: Target, session: Observer, seen: Observed
 ) -> Mapping[str, int]:
-    """The exit status of each command, by step id. Raises FileErrors, SecretError, TargetErrors."""
-    by_user: dict[str | None, list[UnlessLook]] = defaultdict(list)
-    for one in looks:
-        by_user[one.sudo_user].append(one)
-    statuses: dict[str, int] = {}
-    for user, asked in by_user.items():
-        checks = [
-            Unless(one.step_id, await asyncio.to_thread(environment, one.env, loaded.secrets), one.script)
-            for one in asked
-        ]
-        sudo = await sudo_as(user, loaded, target, seen)
-        patience_s = TIMEOUT_S + LIMIT_S * len(checks)
-        statuses.update(await session.observe(unless(checks), sudo=sudo, timeout_s=patience_s))
-    return statuses
+    """The exit status of each command, all asked as one user (None: the login), by step id. Raises SecretError,
+    TargetErrors.
+    """
+    sudo = await sudo_as(user, loaded, target, seen)
+    patience_s = TIMEOUT_S + LIMIT_S * len(checks)
+    return await session.observe(unless(checks), sudo=sudo, timeout_s=patience_s)
 
 
 def environment(env: Mapping[str, ScriptValue], reveal: Reveal) -> dict[str, str | Secret]:
