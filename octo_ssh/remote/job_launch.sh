@@ -19,9 +19,13 @@ esac
 [ -z "$7" ] || [ -f "$7" ] || fail 'the target went back by itself before this could begin'
 o_cwd=$(enter "$3" .. >&4 && pwd)
 [ -n "$o_cwd" ] || exit
+# The login's umask is for the script: it may forbid everything to everybody.
+o_mask=$(umask)
+umask 077
 { true >log; } 2>/dev/null || fail "nothing can be written in the job's folder: is the disk full?"
 # What can be given up for the last words, when the disk is full.
 printf '%8192s' '' 2>/dev/null >ballast
+umask "$o_mask"
 [ -p ctl ] || o_said=$(mkfifo -m 666 ctl 2>&1) || fail "the job's fifo cannot be made: $o_said"
 exec 5<>ctl
 mark output

@@ -177,15 +177,17 @@ async def test_a_folder_that_is_not_there_is_told_and_nothing_runs(machine: Mach
     assert await ran(machine.session, attach(place, offset=0, take_void=True)) == (VOID, b"")
 
 
-async def test_the_script_has_the_logins_own_umask_and_no_input(machine: Machine, place: JobPlace) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize("umask", ["027", "777"])
+async def test_the_script_has_the_logins_own_umask_and_no_input(machine: Machine, place: JobPlace, umask: str) -> None:
+    before = os.umask(int(umask, 8))
     try:
         _, output = await ran_whole(machine.session, place, "umask; cat; read x || echo none")
     finally:
         os.umask(before)
-    assert output.split()[0][-3:] == b"027"
+    assert output.split()[0][-3:] == umask.encode()
     assert output.split()[1:] == [b"none"]
     assert os.stat(place.folder).st_mode & 0o777 == 0o700
+    assert os.stat(f"{place.folder}/log").st_mode & 0o777 == 0o600
 
 
 async def test_whoever_counts_the_time_of_scripts_hears_of_its_beginning_and_end(
