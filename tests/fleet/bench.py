@@ -4,9 +4,10 @@ shop's story.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -49,6 +50,28 @@ class Bench(Farm):
         return {"host": host.ip, "tags": ["jump" if name == JUMP else "web"], **behind, **keys}
 
 
+@contextlib.contextmanager
+def cleaned(hosts: Iterable[Host], clean: Callable[[Host], object]) -> Iterator[None]:
+    """Hosts that are as ``clean`` leaves them, before and after: it must do no harm where there is nothing to clean.
+
+    Each is cleaned whatever happens on the others. One that it fails on begins anew, and the failure is raised.
+    """
+    with contextlib.ExitStack() as stack:
+        for host in hosts:
+            stack.callback(_clean, host, clean)
+        for host in hosts:
+            _clean(host, clean)
+        yield
+
+
+def _clean(host: Host, clean: Callable[[Host], object]) -> None:
+    try:
+        clean(host)
+    except BaseException:
+        host.reset()
+        raise
+
+
 def add_person(
     host: Host, name: str, *, shell: str = "/bin/bash", home: str = "", files: Mapping[str, str] | None = None
 ) -> None:
@@ -62,14 +85,32 @@ def add_person(
     host.run(f"chown -R {name}: {shlex.quote(home)}")
 
 
-def remove_person(host: Host, name: str) -> None:
-    """With all that runs and lies at home."""
-    host.run(f"pkill -KILL -u {name}; userdel --force --remove {name} 2>/dev/null; rm -f /etc/sudoers.d/{name}")
+def remove_people(host: Host, *names: str) -> None:
+    """With all that runs and lies at home. Whoever is not there need not be removed."""
+    host.run(
+        f"for name in {shlex.join(names)}; do"
+        ' rm -f "/etc/sudoers.d/$name"; id "$name" || continue; pkill -KILL -u "$name";'
+        ' userdel --force --remove "$name"; ! id "$name" || exit 1; done'
+    )
 
 
 def restart_sshd(host: Host) -> None:
     """With its configuration as it is now; connections that are up stay up. (A reload is not done when it returns.)"""
     host.run("sshd -t && systemctl reset-failed ssh && systemctl restart ssh")
+
+
+def end_of_log(host: Host) -> str:
+    """Where the host's log ends now, for ``log_since``."""
+    said = host.run("journalctl --sync; journalctl --no-pager --lines 1 --output cat --show-cursor").stdout
+    return said.rpartition("-- cursor: ")[2].strip()
+
+
+def log_since(host: Host, cursor: str) -> str:
+    """All that has come into the host's log since then, with every field. (journalctl's own matches would lose the
+    first entry after a cursor.)
+    """
+    words = f"journalctl --no-pager --output export --after-cursor {shlex.quote(cursor)}"
+    return host.run(f"journalctl --sync; {words}").stdout
 
 
 def read_link(host: Host, path: str) -> str | None:

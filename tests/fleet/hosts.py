@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.fleet.base import HERE, base_folder, warden_command
+from tests.fleet.entering import run_inside
 from tests.integration.sshd import make_key
 
 USERS = ("deploy", "deploy-root", "deploy-pw")
@@ -26,6 +27,7 @@ PASSWORD = "octopus"
 """The password that ``deploy-pw`` gives to sudo."""
 JUMP = "jump"
 _RUN = Path("/run/octo-fleet")
+_RUN_S = 60.0
 _UP_DEADLINE_S = 60.0
 _POLL_S = 0.02
 
@@ -57,16 +59,18 @@ class Host:
         return self.fleet.folder / f"{self.name}.console"
 
     def run(
-        self, command: str, *, user: str = "root", stdin: str = "", check: bool = True
+        self, command: str, *, user: str = "root", stdin: str = "", check: bool = True, timeout_s: float = _RUN_S
     ) -> subprocess.CompletedProcess[str]:
-        """A shell command on the host, without SSH. Raises CalledProcessError when it fails and ``check`` is set."""
-        home = "/root" if user == "root" else f"/home/{user}"
-        clean = ["env", "-i", f"HOME={home}", f"USER={user}", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
-        switch = [] if user == "root" else ["runuser", "--user", user, "--"]
-        words = ["nsenter", "--target", str(self._leader()), "--all", "--", *switch, *clean, "sh", "-c", command]
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
+        """A shell command on the host, without SSH.
+
+        Raises CalledProcessError when it fails and ``check`` is set, and Hung, which says what ran there, when it has
+        not ended after ``timeout_s``.
+        """
+        done = run_inside(self._leader(), self.name, command, user=user, stdin=stdin, timeout_s=timeout_s)
         if check and done.returncode != 0:
-            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            error = subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            error.add_note(f"on {self.name}, saying: {(done.stdout + done.stderr)[-2000:]}")
+            raise error
         return done
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> None:

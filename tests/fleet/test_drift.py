@@ -15,7 +15,7 @@ import yaml
 
 from tests.fleet import tamperings
 from tests.fleet.base import why_no_fleet
-from tests.fleet.bench import Bench
+from tests.fleet.bench import Bench, end_of_log, log_since
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.tamperings import ALL, ODD, Tampering
 from tests.integration.checks import Check, check
@@ -268,9 +268,9 @@ def test_what_a_login_may_not_see_is_unknown_and_the_rest_is_checked(bench: Benc
         other.env.pop("SUDO")
         if wrong is not None:
             other.env["SUDO"] = wrong
-        host.run("journalctl --quiet --rotate --vacuum-time=1s")
+        before = end_of_log(host)
         found = check(other, "--health")
-        logs = host.run("journalctl --no-pager SYSLOG_IDENTIFIER=sudo").stdout
+        logs = log_since(host, before)
         assert logs.count("authentication failure") == (0 if wrong is None else 1), logs
         states = {"own": "in sync", "shut": "in sync", "deploy": "in sync"}
         assert found.states("one") == {**states, **dict.fromkeys(("root", "unit", "asked", "well"), "unknown")}

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.base import HERE, mirror, why_no_fleet
+from tests.fleet.bench import cleaned
+from tests.fleet.entering import Hung
 from tests.fleet.hosts import JUMP, PASSWORD, Fleet, Host
 
 
@@ -61,6 +63,29 @@ def test_a_hidden_host_cannot_be_reached_directly(fleet: Fleet) -> None:
 def test_each_user_may_do_with_sudo_what_it_is_for(fleet: Fleet, user: str, command: str, allowed: bool) -> None:
     done = ssh(fleet, fleet.hosts["web-01"], command, user=user)
     assert (done.returncode == 0) == allowed, done.stderr
+
+
+def test_a_command_that_hangs_is_ended_and_named_with_all_that_ran_there(fleet: Fleet) -> None:
+    host = fleet.hosts["web-01"]
+    with pytest.raises(Hung, match=r"(?s)web-01: not done in 1 s: echo so far; .*so far\n.* ran then:.*sleep 4321\n"):
+        host.run("echo so far; sleep 4321 & sleep 1234", timeout_s=1)
+    assert host.run("pgrep -x sleep", check=False).stdout == ""
+
+
+def test_hosts_are_cleaned_whatever_happens_on_one_of_them_which_begins_anew(fleet: Fleet) -> None:
+    hosts = [fleet.hosts[name] for name in ("web-01", "web-02", "web-03")]
+
+    def clean(host: Host) -> None:
+        host.run("test ! -e /srv/broken && rm -f /srv/made")
+
+    def use() -> None:
+        for host in hosts:
+            host.run("touch /srv/made")
+        hosts[1].run("touch /srv/broken")
+
+    with pytest.raises(subprocess.CalledProcessError), cleaned(hosts, clean):
+        use()
+    assert [host.run("ls -A /srv").stdout for host in hosts] == ["", "", ""]
 
 
 def test_a_reboot_is_a_new_boot_with_the_same_files(fleet: Fleet) -> None:

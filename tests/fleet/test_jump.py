@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.fleet.bench import Bench, add_person, read_link, remove_person, restart_sshd
+from tests.fleet.bench import Bench, add_person, cleaned, read_link, remove_people, restart_sshd
 from tests.fleet.hosts import JUMP, Fleet, Host
 from tests.integration.farm import Told, wait_until
 
@@ -24,21 +24,24 @@ HOPPER = "hopper"
 def bench(fleet: Fleet, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench.on(fleet, tmp_path)
     bench.write_release({"file": "text\n"})
-    yield bench
-    for host in fleet.hosts.values():
-        host.run("rm -rf ~deploy/.octo-ssh ~deploy/began")
+    with cleaned(fleet.hosts.values(), lambda host: host.run("rm -rf ~deploy/.octo-ssh ~deploy/began")):
+        yield bench
 
 
 @pytest.fixture
 def hopper(fleet: Fleet) -> Iterator[None]:
     """The jump host has a second port, and a user who may do nothing but pass."""
     jump = fleet.hosts[JUMP]
-    add_person(jump, HOPPER, shell="/usr/sbin/nologin")
-    set_up_jump(jump, f"Match User {HOPPER}\n  MaxSessions 0\n  X11Forwarding no\n")
-    yield
-    jump.run(f"rm {DROP_IN}")
-    restart_sshd(jump)
-    remove_person(jump, HOPPER)
+    with cleaned([jump], close_jump):
+        add_person(jump, HOPPER, shell="/usr/sbin/nologin")
+        set_up_jump(jump, f"Match User {HOPPER}\n  MaxSessions 0\n  X11Forwarding no\n")
+        yield
+
+
+def close_jump(jump: Host) -> None:
+    if jump.run(f"rm {DROP_IN}", check=False).returncode == 0:
+        restart_sshd(jump)
+    remove_people(jump, HOPPER)
 
 
 def set_up_jump(jump: Host, lines: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.fleet.bench import Bench, add_person, listing, read_link, remove_person, restart_sshd
+from tests.fleet.bench import Bench, add_person, cleaned, listing, read_link, remove_people, restart_sshd
 from tests.fleet.hosts import Fleet, Host
 from tests.integration.farm import Told
 
@@ -97,29 +97,34 @@ EXPECTED = {
 def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """All of them on two hosts, each a target of its own; web-01 greets with a banner and a message of the day."""
     bench = Bench.on(fleet, tmp_path_factory.mktemp("shells"))
-    greeter = fleet.hosts["web-01"]
-    greeter.write("/etc/ssh/sshd_config.d/banner.conf", "Banner /etc/banner\nPrintMotd yes\n")
-    greeter.write("/etc/banner", "\x1b[2Jauthorized people only\n" * 50)
-    greeter.write("/etc/motd", "\x1b[1mmaintenance on sunday\n" * 50)
-    restart_sshd(greeter)
-    for name, person in PEOPLE.items():
-        host = host_of(fleet, name)
-        add_person(host, name, shell=person.shell, home=person.home, files=person.files)
-        host.run(f"chmod {person.home_mode} {shlex.quote(person.home or f'/home/{name}')}")
-        if person.root.startswith("/"):
-            folder = shlex.quote(person.root.rpartition("/")[0])
-            host.run(f"install -d -o {name} -m 755 {folder}")
     bench.write_targets(
         {name: {"on": host_of(fleet, name).name, "user": name, "root": person.root} for name, person in PEOPLE.items()}
     )
     write_archive(bench, "1.0")
     bench.write_plan(PLAN, packages="{shop: {file: shop.tar.gz}}")
-    yield bench
-    for name in PEOPLE:
-        remove_person(host_of(fleet, name), name)
-    host_of(fleet, "closed").run("rm -rf '/var/lib/octo x'")
-    greeter.run("rm /etc/ssh/sshd_config.d/banner.conf /etc/banner /etc/motd")
-    restart_sshd(greeter)
+    with cleaned({host_of(fleet, name).name: host_of(fleet, name) for name in PEOPLE}.values(), clean):
+        greet(fleet.hosts["web-01"])
+        for name, person in PEOPLE.items():
+            host = host_of(fleet, name)
+            add_person(host, name, shell=person.shell, home=person.home, files=person.files)
+            host.run(f"chmod {person.home_mode} {shlex.quote(person.home or f'/home/{name}')}")
+            if person.root.startswith("/"):
+                folder = shlex.quote(person.root.rpartition("/")[0])
+                host.run(f"install -d -o {name} -m 755 {folder}")
+        yield bench
+
+
+def greet(host: Host) -> None:
+    host.write("/etc/ssh/sshd_config.d/banner.conf", "Banner /etc/banner\nPrintMotd yes\n")
+    host.write("/etc/banner", "\x1b[2Jauthorized people only\n" * 50)
+    host.write("/etc/motd", "\x1b[1mmaintenance on sunday\n" * 50)
+    restart_sshd(host)
+
+
+def clean(host: Host) -> None:
+    remove_people(host, *PEOPLE)
+    host.run("rm -rf '/var/lib/octo x' /etc/ssh/sshd_config.d/banner.conf /etc/banner /etc/motd")
+    restart_sshd(host)
 
 
 def write_archive(bench: Bench, text: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.bench import Bench, read_link
-from tests.fleet.hosts import JUMP, Fleet
+from tests.fleet.bench import Bench, cleaned, read_link
+from tests.fleet.hosts import JUMP, Fleet, Host
 from tests.integration.farm import Told
 
 SCRIPTS = Path(__file__).parents[1] / "octopus"
@@ -86,9 +86,8 @@ def write_targets(bench: Bench, user: str = "deploy") -> None:
     bench.write_targets({**targets, JUMP: {"tags": []}}, environments={"Production": {}})
 
 
-def clean(bench: Bench) -> None:
-    for host in bench.fleet.hosts.values():
-        host.run("rm -rf ~deploy/.octo-ssh ~deploy-root/.octo-ssh /srv/octopus")
+def clean(host: Host) -> None:
+    host.run("rm -rf ~deploy/.octo-ssh ~deploy-root/.octo-ssh /srv/octopus")
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +98,8 @@ def project(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     bench.write_release({"index.html": "hello\n"})
     bench.write_plan(STEPS, release="1.4.2", environment="Production", variables=VARIABLES)
     write_targets(bench)
-    yield Project(bench, bench.apply(), bench.apply())
-    clean(bench)
+    with cleaned(fleet.hosts.values(), clean):
+        yield Project(bench, bench.apply(), bench.apply())
 
 
 def test_every_script_is_in_a_process() -> None:
@@ -222,8 +221,8 @@ def bench(fleet: Fleet, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench.on(fleet, tmp_path)
     shutil.copytree(SCRIPTS, bench.folder / "scripts")
     write_targets(bench)
-    yield bench
-    clean(bench)
+    with cleaned(fleet.hosts.values(), clean):
+        yield bench
 
 
 def test_a_step_fails_with_its_message(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.bench import Bench, add_person, read_link, remove_person
+from tests.fleet.bench import Bench, add_person, cleaned, read_link, remove_people
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.story import planned
 from tests.integration.farm import wait_until
@@ -34,21 +34,22 @@ PAGE = """
   activate: sudo systemctl restart page
   verify: {http: "http://127.0.0.1:8081/version", contains: "${{ release }}", within: 3s, every: 1s}
 """
-CLEAN = "rm -rf /srv/page /srv/side ~deploy/.octo-ssh ~deploy/go ~deploy/seen"
+CLEAN = (
+    "systemctl stop page; rm -f /etc/systemd/system/page.service; systemctl daemon-reload;"
+    "rm -rf /srv/page /srv/side ~deploy/.octo-ssh ~deploy/go ~deploy/seen"
+)
 
 
 @pytest.fixture
 def bench(fleet: Fleet, tmp_path: Path) -> Iterator[Bench]:
     """web-01, and web-03 behind the jump host, with the page's unit."""
     bench = Bench.on(fleet, tmp_path)
-    hosts = hosts_of(bench)
-    for host in hosts:
-        host.write("/etc/systemd/system/page.service", UNIT)
-        host.run("systemctl daemon-reload; install -d -o deploy /srv/page /srv/side")
     bench.write_targets({"web-01": {}, "web-03": {}, "jump": {"tags": []}})
-    yield bench
-    for host in hosts:
-        host.run(f"systemctl stop page; rm /etc/systemd/system/page.service; systemctl daemon-reload; {CLEAN}")
+    with cleaned(hosts_of(bench), lambda host: host.run(CLEAN)):
+        for host in hosts_of(bench):
+            host.write("/etc/systemd/system/page.service", UNIT)
+            host.run("systemctl daemon-reload; install -d -o deploy /srv/page /srv/side")
+        yield bench
 
 
 def hosts_of(bench: Bench) -> list[Host]:
@@ -192,22 +193,23 @@ ODD = (
 def two(fleet: Fleet, tmp_path: Path) -> Iterator[Bench]:
     """``gnu`` has GNU's tools and zstd, ``bb`` has nothing but busybox."""
     bench = Bench.on(fleet, tmp_path)
-    host = fleet.hosts["web-02"]
-    host.run("mkdir -p /opt/bb && busybox --install -s /opt/bb")
-    host.write("/opt/bb-shell", BUSYBOX_SHELL, mode=0o755)
-    add_person(host, "bb", shell="/opt/bb-shell")
-    pages = (host, fleet.hosts["web-01"])
-    for each in pages:
-        each.run(
-            "mkdir -p /run/page; echo fine >/run/page/ok;"
-            "systemd-run --quiet --unit web-page busybox httpd -f -p 127.0.0.1:8099 -h /run/page"
-        )
     bench.write_targets({"gnu": {"on": "web-01"}, "bb": {"on": "web-02", "user": "bb"}})
-    yield bench
-    remove_person(host, "bb")
-    for each in pages:
-        each.run("systemctl stop web-page; rm -rf /opt/bb /opt/bb-shell")
-    fleet.hosts["web-01"].run("rm -rf ~deploy/.octo-ssh")
+    bb, gnu = fleet.hosts["web-02"], fleet.hosts["web-01"]
+    with cleaned((bb, gnu), clean_up_pages):
+        bb.run("mkdir -p /opt/bb && busybox --install -s /opt/bb")
+        bb.write("/opt/bb-shell", BUSYBOX_SHELL, mode=0o755)
+        add_person(bb, "bb", shell="/opt/bb-shell")
+        for each in (bb, gnu):
+            each.run(
+                "mkdir -p /run/page; echo fine >/run/page/ok;"
+                "systemd-run --quiet --unit web-page busybox httpd -f -p 127.0.0.1:8099 -h /run/page"
+            )
+        yield bench
+
+
+def clean_up_pages(host: Host) -> None:
+    remove_people(host, "bb")
+    host.run("systemctl stop web-page; rm -rf /opt/bb /opt/bb-shell /run/page ~deploy/.octo-ssh")
 
 
 def write_files(folder: Path, *, edited: int) -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.bench import Bench, add_person, remove_person, restart_sshd
+from tests.fleet.bench import Bench, add_person, cleaned, remove_people, restart_sshd
 from tests.fleet.hosts import Fleet, Host
 from tests.integration.farm import Told, wait_until
 
 DROP_IN = "/etc/ssh/sshd_config.d/limits.conf"
 RUNBOOK = "- {name: Touch, run: 'echo here >>~/touched; sleep 0.2; cat ~/touched'}"
+UNREACHABLE = ("refused", "keyless", "gone")
+"""People who cannot log in."""
+SHELLS = {"expired": "/bin/bash", "noshell": "/usr/sbin/nologin", "forced": "/bin/bash"}
+"""People who can, and get no shell."""
 WHOLE = """
 - {name: Before, run: echo before}
 - name: Deploy
@@ -29,14 +33,18 @@ WHOLE = """
 def bench(fleet: Fleet, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench.on(fleet, tmp_path)
     bench.write_release({"conf": "for ${{ target }}\n", "file": "text\n"})
-    yield bench
-    for host in fleet.hosts.values():
-        host.run(
-            "rm -rf /etc/nologin ~deploy/.octo-ssh* ~deploy/touched;"
-            "! systemctl --quiet is-active web-page || systemctl stop web-page"
-        )
-        if host.run(f"rm {DROP_IN}", check=False).returncode == 0:
-            restart_sshd(host)
+    with cleaned(fleet.hosts.values(), clean):
+        yield bench
+
+
+def clean(host: Host) -> None:
+    host.run(
+        "rm -rf /etc/nologin ~deploy/.octo-ssh* ~deploy/touched;"
+        "! systemctl --quiet is-active web-page || systemctl stop web-page; systemctl kill --signal CONT ssh"
+    )
+    remove_people(host, *UNREACHABLE, *SHELLS)
+    if host.run(f"rm {DROP_IN}", check=False).returncode == 0:
+        restart_sshd(host)
 
 
 def limit(host: Host, lines: str) -> None:
@@ -85,24 +93,18 @@ def test_few_sessions_at_once_are_enough_for_everything(bench: Bench) -> None:
 def test_whoever_cannot_be_reached_is_named_with_the_reason_and_left_out(bench: Bench) -> None:
     """All kinds of refusals in one run: the sshd that hangs is waited for once."""
     host, stopped, closing = (bench.fleet.hosts[name] for name in ("web-01", "web-02", "web-03"))
-    people = ("refused", "keyless", "gone")
-    targets = {name: {"on": "web-01", "user": name} for name in people}
-    for name in people:
+    targets = {name: {"on": "web-01", "user": name} for name in UNREACHABLE}
+    for name in UNREACHABLE:
         add_person(host, name)
-    try:
-        limit(host, "DenyUsers refused\nMatch User keyless\n  AuthorizedKeysFile .ssh/none\n")
-        host.run("chage -E 0 gone")
-        closing.write("/etc/nologin", "closed for the night\n")
-        stopped.run("systemctl kill --signal STOP ssh")
-        bench.write_targets(
-            {"web-01": {}, "web-02": {}, "web-03": {}, "jump": {}, "noport": {"on": "web-01", "port": 2222}, **targets}
-        )
-        bench.write_plan(RUNBOOK, packages="", unreachable="skip")
-        told = bench.apply("--exclude", "jump")
-    finally:
-        stopped.run("systemctl kill --signal CONT ssh")
-        for name in people:
-            remove_person(host, name)
+    limit(host, "DenyUsers refused\nMatch User keyless\n  AuthorizedKeysFile .ssh/none\n")
+    host.run("chage -E 0 gone")
+    closing.write("/etc/nologin", "closed for the night\n")
+    stopped.run("systemctl kill --signal STOP ssh")
+    bench.write_targets(
+        {"web-01": {}, "web-02": {}, "web-03": {}, "jump": {}, "noport": {"on": "web-01", "port": 2222}, **targets}
+    )
+    bench.write_plan(RUNBOOK, packages="", unreachable="skip")
+    told = bench.apply("--exclude", "jump")
     assert told.code == 4
     assert told.ends.pop("web-01") == "changed"
     assert set(told.ends.values()) == {"changed", "unreachable"}
@@ -125,19 +127,14 @@ def test_whoever_cannot_be_reached_is_named_with_the_reason_and_left_out(bench: 
 
 def test_whoever_gets_no_shell_answers_all_the_same_and_has_failed(bench: Bench) -> None:
     host = bench.fleet.hosts["web-01"]
-    people = {"expired": "/bin/bash", "noshell": "/usr/sbin/nologin", "forced": "/bin/bash"}
-    for name, shell in people.items():
+    for name, shell in SHELLS.items():
         add_person(host, name, shell=shell)
-    try:
-        limit(host, "Match User forced\n  ForceCommand echo only backups here; exit 3\n")
-        host.run("chage -d 0 expired")
-        bench.write_targets({"web-01": {}, **{name: {"on": "web-01", "user": name} for name in people}})
-        bench.write_plan(RUNBOOK, packages="", max_failures=3)
-        told = bench.apply()
-        doctor = bench.octo("doctor")
-    finally:
-        for name in people:
-            remove_person(host, name)
+    limit(host, "Match User forced\n  ForceCommand echo only backups here; exit 3\n")
+    host.run("chage -d 0 expired")
+    bench.write_targets({"web-01": {}, **{name: {"on": "web-01", "user": name} for name in SHELLS}})
+    bench.write_plan(RUNBOOK, packages="", max_failures=3)
+    told = bench.apply()
+    doctor = bench.octo("doctor")
     assert told.code == 1
     assert told.ends == {"web-01": "changed", "expired": "failed", "noshell": "failed", "forced": "failed"}
     said = reasons(told)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.bench import Bench
+from tests.fleet.bench import Bench, cleaned, remove_people
 from tests.fleet.hosts import PASSWORD, Fleet, Host
 from tests.integration.farm import Told, wait_until
 
@@ -65,15 +65,19 @@ def bench(fleet: Fleet, tmp_path: Path) -> Iterator[Bench]:
     )
     bench.write("steady.service", UNIT)
     hosts = [host_of(bench, target) for target in EVERYWHERE]
-    for host in hosts:
-        host.run(f"useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin {DATABASE}")
-    yield bench
-    for host in hosts:
-        host.run("systemctl stop steady; systemctl disable steady; systemctl unmask steady; true")
-        host.run(
-            f"rm -rf /etc/systemd/system/steady* /etc/steady /run/steady.log /srv/db /root/.octo-ssh /home/*/.octo-ssh"
-            f" /opt/shop; userdel {DATABASE}; systemctl daemon-reload; systemctl reset-failed"
-        )
+    with cleaned(hosts, clean):
+        for host in hosts:
+            host.run(f"useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin {DATABASE}")
+        yield bench
+
+
+def clean(host: Host) -> None:
+    host.run("systemctl stop steady; systemctl disable steady; systemctl unmask steady; true")
+    remove_people(host, DATABASE)
+    host.run(
+        "rm -rf /etc/systemd/system/steady* /etc/steady /run/steady.log /srv/db /root/.octo-ssh /home/*/.octo-ssh"
+        " /opt/shop; systemctl daemon-reload; systemctl reset-failed"
+    )
 
 
 def host_of(bench: Bench, target: str) -> Host:
