@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import random
+import statistics
 import subprocess
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.invariants import Violation
 from tests.faults.stand import Stand, in_short
+from tests.faults.watching import AFTER_ITS_END, Hit
 from tests.integration.farm import Told
 
 IS_LONG = os.environ.get("OCTO_FAULTS") == "long"
@@ -24,6 +26,7 @@ SEED = os.environ.get("OCTO_FAULTS_SEED", "1")
 ONLY = os.environ.get("OCTO_FAULTS_ONLY", "")
 PROPERTY = "faults"
 """The name under which a test's report carries its row of the table."""
+_COLUMNS = ("rounds", "hits", "violations", "converged")
 
 Strike = Callable[[random.Random], Told | None]
 """Does its worst to a run, from start to end; what the run told, where it lived to tell it."""
@@ -38,33 +41,46 @@ class Tally:
     converged: int = 0
     violations: list[str] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
+    """How the runs ended that were struck and lived to tell it."""
+    hits: list[Hit] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    """How often else something happened that the table tells."""
     notes: list[str] = field(default_factory=list)
     tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
     """Shown at once, to whoever waits for a long seed."""
 
-    def add(self, number: int, found: list[Violation], told: Told | None = None) -> None:
+    def add(self, number: int, found: list[Violation], told: Told | None = None, *, hits: Iterable[Hit] = ()) -> None:
         """One more round."""
         self.times += 1
         self.converged += not any(violation.rule in ("converges", "ends", "served") for violation in found)
         new = [f"{self.fault}, seed {SEED}, round {number}: {violation}" for violation in found]
         self.violations += new
+        self.hits += [hit for hit in hits if hit.where != AFTER_ITS_END]
         if told is not None:
-            self.codes[str(told.code)] += 1
-        self.tell("\n".join([*new, f"{self.fault}: {self.times} done, {len(self.violations)} violations"]))
+            self.codes[f"exit {told.code}"] += 1
+        done = f"{self.fault}: {self.times} done, {len(self.hits)} hits, {len(self.violations)} violations"
+        self.tell("\n".join([*new, done]))
 
     def row(self) -> dict[str, Any]:
         """For the table."""
-        codes = ", ".join(f"{count} × exit {code}" for code, count in sorted(self.codes.items()))
+        places = Counter(f"in {hit.where}" for hit in self.hits)
+        counts = [_in_words(places), _in_words(self.codes), _in_words(self.counts)]
         return {
             "fault": self.fault,
-            "times": self.times,
+            "rounds": self.times,
             "violations": len(self.violations),
             "converged": self.converged,
-            "notes": "; ".join([*([codes] if codes else []), *self.notes]),
+            "hits": len(self.hits),
+            "seconds": sorted(hit.resumed_s for hit in self.hits if hit.resumed_s is not None),
+            "details": [text for text in (*counts, *self.notes) if text],
         }
 
     def expect_none(self) -> None:
         assert not self.violations, "\n".join(self.violations)
+
+
+def _in_words(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} × {what}" for what, count in sorted(counts.items()))
 
 
 def rounds(*, short: int, long: int) -> Iterator[int]:
@@ -123,7 +139,7 @@ def strike(
     except (AssertionError, subprocess.SubprocessError, OSError) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         found = [Violation("controller", "ends", f"{type(error).__name__} at {where.name}: {str(error)[-1500:]}")]
-    tally.add(number, found, told)
+    tally.add(number, found, told, hits=stand.take_hits())
     if found:
         stand.renew()
 
@@ -131,9 +147,19 @@ def strike(
 def table(rows: list[dict[str, Any]]) -> list[str]:
     """The lines of the table that a run of the suite ends with."""
     wide = max(len(row["fault"]) for row in rows)
-    lines = [f"{'fault':{wide}}  times  violations  converged"]
+    lines = [f"{'fault':{wide}}  {'  '.join(_COLUMNS)}  at work again after"]
     for row in rows:
-        numbers = f"{row['times']:5}  {row['violations']:10}  {row['converged']:9}"
-        lines.append(f"{row['fault']:{wide}}  {numbers}  {row['notes']}".rstrip())
-    total = [sum(row[key] for row in rows) for key in ("times", "violations", "converged")]
-    return [*lines, f"{'together':{wide}}  {total[0]:5}  {total[1]:10}  {total[2]:9}"]
+        lines.append(f"{row['fault']:{wide}}  {_numbers(row)}  {_span(row['seconds'])}".rstrip())
+        lines += [f"    {text}" for text in row["details"]]
+    total = {column: sum(row[column] for row in rows) for column in _COLUMNS}
+    return [*lines, f"{'together':{wide}}  {_numbers(total)}"]
+
+
+def _numbers(row: dict[str, Any]) -> str:
+    return "  ".join(f"{row[column]:{len(column)}}" for column in _COLUMNS)
+
+
+def _span(seconds: list[float]) -> str:
+    if not seconds:
+        return ""
+    return f"{statistics.median(seconds):.1f} s, at most {seconds[-1]:.1f} s ({len(seconds)} times)"

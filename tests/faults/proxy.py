@@ -12,6 +12,7 @@ import enum
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -80,8 +81,8 @@ class Proxy:
     port: int = 0
     passed: dict[Way, int] = field(default_factory=lambda: dict.fromkeys(Way, 0))
     """Bytes, since it is there."""
-    cuts: int = 0
-    """How often it was cut."""
+    cut_at: list[float] = field(default_factory=list)
+    """When it was cut, by ``time.monotonic``."""
     _pairs: set[_Pair] = field(default_factory=set, repr=False)
     _armed: list[tuple[Cut, int]] = field(default_factory=list, repr=False)
     """Cuts to come, with the count of bytes at which they do."""
@@ -161,7 +162,7 @@ class Proxy:
                 self._cut(cut.how, cut.down_s)
 
     def _cut(self, how: How, down_s: float) -> None:
-        self.cuts += 1
+        self.cut_at.append(time.monotonic())
         for pair in list(self._pairs):
             pair.is_swallowed = True
             if how is How.RESET:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.invariants import PATIENCE_S, Scope, Violation, at_rest, current, journal, standing
-from tests.faults.proxy import Proxies, Proxy, Way
+from tests.faults.proxy import Proxies, Proxy
+from tests.faults.watching import Hit, Line, Watched, where
 from tests.fleet.bench import Bench
 from tests.fleet.hosts import JUMP, Fleet, Host
 from tests.integration.commands import Command
@@ -94,22 +95,6 @@ def in_short(told: Told) -> str:
 
 
 @dataclass(slots=True)
-class Watched:
-    """A run that has ended, and what had passed through each proxy when each of its events was told."""
-
-    told: Told
-    marks: list[tuple[str, dict[str, dict[Way, int]]]]
-    seconds: float
-
-    def passed(self, event: str, proxy: str, way: Way) -> int:
-        """Bytes until the first such event; until the end where there was none."""
-        for line, marks in self.marks:
-            if event in line:
-                return marks[proxy][way]
-        return self.marks[-1][1][proxy][way]
-
-
-@dataclass(slots=True)
 class Stand(Bench):
     """The command line against some hosts of the fleet, each behind a proxy where the stand has proxies."""
 
@@ -120,6 +105,10 @@ class Stand(Bench):
     """The number of the last release."""
     before: dict[str, str | None] = field(default_factory=dict, kw_only=True)
     """By host: what was current when the release was made."""
+    guests: tuple[str, ...] = field(default=(), kw_only=True)
+    """The targets, where they have other names than the one host that all of them are on."""
+    hits: list[Hit] = field(default_factory=list, kw_only=True)
+    """What has struck, and nobody has taken yet."""
 
     def set_up(self) -> None:
         """Hosts with the unit on them and nothing deployed, and the inventory."""
@@ -217,33 +206,52 @@ class Stand(Bench):
         assert not found, found
         return clean
 
-    def watch(self, process: Command) -> Watched:
-        """Read a run to its end, noting what has passed through the proxies with each event."""
-        began = time.monotonic()
-        lines: list[str] = []
-        marks: list[tuple[str, dict[str, dict[Way, int]]]] = []
+    def watch(self, process: Command, *acts: tuple[str, Callable[[], object]]) -> Watched:
+        """Read a run to its end. Acts begin when an event that holds their text is told for the first time."""
+        began, left, begun, lines = time.monotonic(), list(acts), [], []
         proxies = self.proxies.by_host if self.proxies is not None else {}
-        for line in process.stdout:
-            lines.append(line)
-            marks.append((line, {name: dict(proxy.passed) for name, proxy in proxies.items()}))
-        told = self.finish(process)
-        return Watched(Told(told.code, "".join(lines), told.stderr), marks, time.monotonic() - began)
-
-    def during(self, *acts: tuple[str, Callable[[], object]]) -> Told:
-        """An apply in which things happen: each when an event that holds its text is told for the first time."""
-        process, lines, left, begun = self.start_apply(), [], list(acts), []
         with ThreadPoolExecutor(8) as pool:
-            for line in process.stdout:
-                lines.append(line)
-                for act in [act for act in left if act[0] in line]:
+            for text in process.stdout:
+                passed = {name: dict(proxy.passed) for name, proxy in proxies.items()}
+                lines.append(Line(time.monotonic(), text, passed))
+                for act in [act for act in left if act[0] in text]:
                     left.remove(act)
                     begun.append(pool.submit(act[1]))
             for future in begun:
                 future.result()
         told = self.finish(process)
-        told = Told(told.code, "".join(lines), told.stderr)
-        assert not left, f"never told: {[text for text, _ in left]}: {in_short(told)}"
-        return told
+        watched = Watched(Told(told.code, "".join(line.text for line in lines), told.stderr), began, lines)
+        assert not left, f"never told: {[text for text, _ in left]}: {in_short(watched.told)}"
+        for name, proxy in proxies.items():
+            self.hits += [Hit(at, self._beyond(name)) for at in proxy.cut_at if at >= began]
+        watched.place(self.hits)
+        watched.resume(self.hits)
+        return watched
+
+    def during(self, *acts: tuple[str, Callable[[], object]]) -> Told:
+        """An apply in which things happen."""
+        return self.watch(self.start_apply(), *acts).told
+
+    def struck(self, host: str) -> None:
+        """Something is being done to this host of the run that is watched."""
+        self.hits.append(Hit(time.monotonic(), self._beyond(host)))
+
+    def strike_down(self, process: Command, told: list[str]) -> None:
+        """kill -9 of a controller that had told this much."""
+        at = time.monotonic()
+        for hit in self.hits:
+            hit.is_open = False
+        self.hits.append(Hit(at, (), where([*told, *self.kill_now(process).splitlines()])))
+
+    def take_hits(self) -> list[Hit]:
+        """Those that have struck since it was asked last."""
+        taken, self.hits = self.hits, []
+        return taken
+
+    def _beyond(self, host: str) -> tuple[str, ...]:
+        """The targets that are reached at or through a host."""
+        hidden = [name for name in self.names if host == JUMP and self.fleet.hosts[name].behind_jump]
+        return self.guests or (tuple(hidden) if hidden else (host,))
 
     def second(self) -> Stand:
         """Another controller with the same files and records of its own."""
@@ -279,7 +287,7 @@ class Stand(Bench):
 
     def converges(self, *, once: bool = True) -> list[Violation]:
         """A second apply succeeds, after which there is nothing to do and no drift."""
-        told = self.apply()
+        told = self.watch(self.start_apply()).told
         if told.code != 0:
             return [Violation("all", "converges", in_short(told))]
         found = self._output(told, once)

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.campaign import Tally, rounds
 from tests.faults.invariants import Violation, at_rest, current
 from tests.faults.stand import PORT, TO, Stand, in_short, stand
+from tests.faults.watching import Hit
 from tests.fleet.hosts import Fleet, Host
 from tests.integration.commands import Command
 from tests.integration.farm import Told
@@ -114,7 +115,7 @@ def test_a_release_that_takes_the_network_down_is_undone_by_its_host(made: Stand
         found += well(made, before)
         release(made, 2 * number + 2)
         found += converged(made)
-        tally.add(number, found, told)
+        tally.add(number, found, told, hits=[Hit(down, (host.name,), "activate", up - down)])
     tally.expect_none()
 
 

@@ -40,17 +40,18 @@ def _kill_again_and_again(made: Stand, kill: object, chance: random.Random) -> N
 
 
 def _after_events(made: Stand, chance: random.Random) -> None:
-    process = made.start_apply()
+    process, told = made.start_apply(), []
     left = chance.randint(1, EVENTS)
     for line in process.stdout:
+        told.append(line)
         left -= '"event":"step_output"' not in line
         if left <= 0:
             break
     time.sleep(chance.choice([0.0, chance.uniform(0, 0.05)]))
-    made.kill_now(process)
+    made.strike_down(process, told)
 
 
 def _after_time(made: Stand, chance: random.Random) -> None:
     process = made.start_apply()
     time.sleep(chance.uniform(0, SECONDS))
-    made.kill_now(process)
+    made.strike_down(process, [])

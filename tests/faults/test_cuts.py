@@ -11,7 +11,8 @@ import pytest
 
 from tests.faults.campaign import Tally, goes_on, goes_on_or_is_incomplete, rounds, strike
 from tests.faults.proxy import Cut, How, Way
-from tests.faults.stand import Stand, Watched, stand
+from tests.faults.stand import Stand, stand
+from tests.faults.watching import Watched
 from tests.fleet.hosts import JUMP, Fleet
 from tests.integration.farm import Told
 
@@ -53,7 +54,7 @@ def _cut(made: Stand, clean: Watched, zone: str, chance: random.Random) -> Told:
         how = chance.choices([How.RESET, How.HOLE], [3, 1])[0]
         down_s = chance.choice([0.0, chance.uniform(0, WORST_S)])
         made.proxy(name).arm(Cut(way, chance.randint(first, max(first, last)), how, down_s))
-    told = made.finish(made.start_apply())
+    told = made.during()
     made.mend()
     return told
 
@@ -69,7 +70,7 @@ def test_a_run_notices_connections_that_a_firewall_forgot(fleet: Fleet, tmp_path
             for host in made.hosts_used:
                 cut = Cut(Way.DOWN, chance.randint(10_000, 50_000), How.FORGOTTEN)
                 made.proxy(host.name).arm(cut)
-            told = made.finish(made.start_apply())
+            told = made.during()
             made.mend()
             return told
 

@@ -26,6 +26,7 @@ def test_a_run_waits_for_hosts_that_are_cut_off(fleet: Fleet, tmp_path: Path, ta
 def _unplug(made: Stand, chance: random.Random) -> Told:
     def pull(host: Host, seconds: float) -> None:
         time.sleep(chance.uniform(0, 0.5))
+        made.struck(host.name)
         host.unplug()
         time.sleep(seconds)
         host.plug_in()

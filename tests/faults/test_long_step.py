@@ -49,8 +49,8 @@ def test_a_long_step_loses_nothing_through_three_losses(fleet: Fleet, tmp_path: 
                 found.append(Violation(host.name, "output", f"{len(said)} instead of {len(wanted)} bytes"))
             if (host.view / "home/deploy/ran").read_text() != "once\n":
                 found.append(Violation(host.name, "once", (host.view / "home/deploy/ran").read_text()))
-            if (cuts := made.proxy(host.name).cuts) != 3:
+            if (cuts := len(made.proxy(host.name).cut_at)) != 3:
                 found.append(Violation(host.name, "test", f"cut {cuts} times"))
             found += at_rest(made.scope(host))
-        tally.add(0, found, told)
+        tally.add(0, found, told, hits=made.take_hits())
     tally.expect_none()

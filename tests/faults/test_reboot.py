@@ -42,6 +42,7 @@ def _restart(made: Stand, how: str, chance: random.Random) -> Told:
 
     def restart() -> None:
         time.sleep(chance.uniform(0, SOON_S))
+        made.struck(host.name)
         if how == "rebooted":
             host.reboot()
         else:

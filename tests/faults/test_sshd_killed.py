@@ -24,6 +24,7 @@ def test_a_run_gets_over_the_death_of_sshd(fleet: Fleet, tmp_path: Path, tally: 
 def _kill_sshd(made: Stand, chance: random.Random) -> Told:
     def kill(host: Host) -> None:
         time.sleep(chance.uniform(0, 1))
+        made.struck(host.name)
         host.run("pkill -KILL sshd", check=False)
         time.sleep(chance.uniform(0, 3))
         restart_sshd(host)

@@ -28,6 +28,7 @@ def _stop_sshd(made: Stand, chance: random.Random) -> Told:
 
     def stop() -> None:
         time.sleep(chance.uniform(0, 1))
+        made.struck(host.name)
         host.run("pkill -STOP sshd")
         time.sleep(STOPPED_S)
         host.run("pkill -CONT sshd")
