@@ -46,6 +46,7 @@ class FilePlacement:
             return await self._failed(StepEnd(Outcome.FAILED, found))
         changed = work.changes and not is_right(work, seen)
         if changed:
+            self.hold.outdate()
             if work.owes:
                 await self._tell("changing", partial(baseline.owing, debts=work.owes))
             seen = await self._act(work, data, seen)

@@ -50,7 +50,8 @@ class Hold:
     """A push was cut short: what came of it is of use to the next run."""
     boot_id: str = field(init=False)
     """Of the machine as it runs now: a step may restart it."""
-    _left: list[JobSeen] = field(init=False)
+    left: list[JobSeen] = field(init=False)
+    """Scripts of earlier runs, as they were seen last, that may be taken up."""
     _head: str = field(init=False)
     _epoch: int = field(default=0, init=False)
     _seen_s: float = field(default=0, init=False)
@@ -63,7 +64,7 @@ class Hold:
     def __post_init__(self) -> None:
         self.baseline = self.observed.baseline
         self.boot_id = self.observed.facts.boot_id
-        self._left = list(self.observed.jobs)
+        self.left = list(self.observed.jobs)
         self._head = self.observed.journal.head
 
     @property
@@ -97,15 +98,15 @@ class Hold:
         return Hangup.LEAVE
 
     def left_job(self, key: JobKey) -> JobSeen | None:
-        """Of what was seen before the run; a script that failed, or whose end nobody knows, is not taken up.
+        """Of what is left; a script that failed, or whose end nobody knows, is not taken up.
 
         Raises RemoteError where another script of the same step still runs: two at once are never right.
         """
-        for job in self._left:
+        for job in self.left:
             if job.key == key and (job.state is JobState.RUNNING or (job.state, job.status) == (JobState.ENDED, 0)):
-                self._left.remove(job)
+                self.left.remove(job)
                 return job
-        for job in self._left:
+        for job in self.left:
             if job.key.step == key.step and job.state is JobState.RUNNING:
                 raise RemoteError(
                     f"{self.name}: another script of this step still runs here, of run {job.run}",
@@ -113,9 +114,11 @@ class Hold:
                 )
         return None
 
-    def outdate(self, step: str) -> None:
-        """What scripts of the step did for an earlier run is undone, or is about to be: they run again."""
-        self._left = [job for job in self._left if job.key.step != step or job.state is JobState.RUNNING]
+    def outdate(self) -> None:
+        """Something is changed here that an earlier run did not change, or did before its scripts ran: what they did
+        does not count any more.
+        """
+        self.left = [job for job in self.left if job.state is JobState.RUNNING]
 
     async def mend(self, error: TargetError) -> None:
         """Connect again after ``error``. Raises ConnectionLost, HostKeyRefused."""

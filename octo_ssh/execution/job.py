@@ -82,7 +82,8 @@ class Listener:
                 await self.seat.assure()  # who was overtaken can begin nothing any more
                 raise
             if end.state is not JobState.VOID:
-                return replace(end, dropped_bytes=end.dropped_bytes + max(0, self._offset - self.limit_bytes))
+                dropped = end.dropped_bytes + max(0, self._offset - self.limit_bytes)
+                return replace(end, run=self.place.run, dropped_bytes=dropped)
             self.place = new_place(self.seat, self.place.run, self.place.job.rpartition(".")[0])
             program = self.launch(self.place)
 
@@ -136,4 +137,8 @@ async def run_job(
         running = left.state is JobState.RUNNING
         voice.note(f"{'still running' if running else 'was done'} since run {left.run}, which was cut off")
     listener = Listener(seat, voice, sudo, place, launch, timeout_s, limit_bytes, is_left=left is not None)
-    return await listener.to_the_end()
+    try:
+        return await listener.to_the_end()
+    finally:
+        if left is None:
+            seat.outdate()

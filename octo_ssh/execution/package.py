@@ -60,6 +60,8 @@ class Deployment:
         itself. Raises ConnectionLost and the other TargetErrors.
         """
         work = self.work
+        if work.build:
+            self.hold.outdate()
         if work.build and not self.is_built:
             self.voice.note(f"laying out {work.folder}")
             await lay_out(self.context, self.hold, self.step.id, work)
@@ -136,7 +138,7 @@ class Deployment:
         """Have the target go back by itself, where the step wants that; nobody else's timer does so any more."""
         work, others = self.work, self.hold.observed.packages[self.step.id].timers
         if work.switch or any(timer.is_open and timer.restarted for timer in others):
-            self.hold.outdate(self.step.id)
+            self.hold.outdate()
         if work.confirm_s is None:
             await overtake(self.hold, work, others)
             return

@@ -20,7 +20,7 @@ from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import PackageScript
 from octo_ssh.model.program import Acting, Sudo
 from octo_ssh.model.values import Secret, shell_name
-from octo_ssh.model.work import ScriptWork
+from octo_ssh.model.work import LateText, ScriptValue, ScriptWork
 from octo_ssh.remote.job import launch
 from octo_ssh.remote.script import packaged_script, text_with_functions
 
@@ -70,7 +70,7 @@ async def run_script(seat: Seat, work: ScriptWork, voice: StepVoice, *, part: st
     except DeadlinePassed as error:
         left = voice.masked(error.hint) or "its processes were ended"
         return StepEnd(Outcome.FAILED, f"not done within {work.timeout_s:g} s: {left}", tail=voice.finish())
-    return await _ended(seat, voice, end, sudo, cwd or f"{seat.root}/work/{run}")
+    return await _ended(seat, voice, end, sudo, cwd or f"{seat.root}/work/{end.run}")
 
 
 async def _ended(seat: Seat, voice: StepVoice, end: JobEnd, sudo: Sudo | None, cwd: str) -> StepEnd:
@@ -101,13 +101,22 @@ async def _ended(seat: Seat, voice: StepVoice, end: JobEnd, sudo: Sudo | None, c
     return StepEnd(Outcome.FAILED, reason, end.status, tail)
 
 
-def _digest(work: ScriptWork, env: Mapping[str, str | Secret], text: str, cwd: str | None, context: RunContext) -> str:
+def foreseen_digest(work: ScriptWork, context: RunContext) -> str | None:
+    """By what ``run_script`` will know the script again on a target; None: that is told when it runs and not before."""
+    if isinstance(work.cwd, LateText) or any(isinstance(value, LateText) for value in work.env.values()):
+        return None
+    return _digest(work, work.env, script_text(work), work.cwd, context)
+
+
+def _digest(
+    work: ScriptWork, env: Mapping[str, ScriptValue | Secret], text: str, cwd: str | None, context: RunContext
+) -> str:
     """A sha256 by which a later run finds this very script; secrets count by name, and what the run itself says
     (``OCTO_*``) not at all.
     """
     identity = context.identity
     given = {
-        name: None if isinstance(value, Secret) else value
+        name: value if isinstance(value, str) else None
         for name, value in env.items()
         if not name.startswith(("OCTO_", "Octopus"))
     }

@@ -53,6 +53,10 @@ class Seat(Protocol):
         """The same script, of a run that was cut off: still running, or done and well. It is given once."""
         ...
 
+    def outdate(self) -> None:
+        """Something was done here: what scripts of an earlier run did after that is to be done anew."""
+        ...
+
     async def mend(self, error: TargetError) -> None:
         """Have a connection again after ``error``. Raises ConnectionLost or HostKeyRefused where none can be had."""
         ...
@@ -101,6 +105,9 @@ class ControllerSeat:
     def left_job(self, key: JobKey) -> JobSeen | None:
         """A controller that was killed takes its scripts with it."""
         return None
+
+    def outdate(self) -> None:
+        """There is nothing."""
 
     async def mend(self, error: TargetError) -> None:
         """There is no connection that could be made again."""

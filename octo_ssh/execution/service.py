@@ -42,6 +42,7 @@ class ServiceChange:
         before = seen or (await hold.session.observe(look((), {self.step.id: unit}))).services[self.step.id]
         after = before
         if restart or not self._is_right(before):
+            hold.outdate()
             if work.owes:
                 await hold.record({"what": "changing", "step": self.step.id}, partial(baseline.owing, debts=work.owes))
             after = await hold.session.act(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class JobEnd:
     state: JobState
     """Never RUNNING."""
     status: int = 1
+    run: str = field(default="", kw_only=True)
+    """That started it: where it had no folder of its own, it ran in that one's."""
     reason: str = ""
     """Why it did not run, or why it was ended; empty where its status says all."""
     survivors: tuple[str, ...] = ()

@@ -26,8 +26,8 @@ from octo_ssh.remote.lock import Moved
 POLL_S = 2.0
 NAMED = 5
 
-Joins = Callable[[str, JobSeen], bool]
-"""Whether the run goes on with a script that still runs on that target: it has the very step due."""
+Joins = Callable[[str, tuple[JobSeen, ...]], bool]
+"""Whether the run goes on with what still runs on that target; it is told of all scripts that lie there."""
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ def was_killed(state: Path, lease: Lease) -> bool:
     return holder is not None and is_running(state, holder.run, host=holder.host) is False
 
 
-def nobody_joins(target: str, job: JobSeen) -> bool:
+def nobody_joins(target: str, jobs: tuple[JobSeen, ...]) -> bool:
     """What still runs is waited for."""
     return False
 
@@ -111,6 +111,7 @@ async def _wait(
                 seen = await holds[name].look()
             except TargetError:
                 return LeaseSight(None)  # who takes the lease will hear what is wrong
+            holds[name].left = list(seen.jobs)
             return queue.sight(name, seen.lease, seen.jobs)
 
         waited |= dict(zip(waited, await asyncio.gather(*map(look, waited)), strict=True))
@@ -186,6 +187,8 @@ def _hint(blocked: Mapping[str, LeaseSight], wait_s: float) -> str:
     names = " ".join(list(blocked)[:NAMED])
     waited = f"waited {wait_s:g} s" if wait_s else "--lock-wait 10m would wait"
     if any(sight.running for sight in blocked.values()):
+        if all(sight.state is LeaseState.KILLED for sight in blocked.values()):
+            waited += "; applying just what was applied then, with nothing changed, goes on with it"
         return f"{waited}; octo-ssh lock --release {names} ends what still runs there, and frees them"
     if all(sight.state is LeaseState.DOUBTFUL for sight in blocked.values()):
         return f"{waited}, and take them over if nobody renews them; else free them: octo-ssh lock --release {names}"

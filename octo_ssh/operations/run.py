@@ -18,6 +18,7 @@ from octo_ssh.execution.coordinator import Coordinator
 from octo_ssh.execution.engine import Engine
 from octo_ssh.execution.fence import fence_all
 from octo_ssh.execution.hold import Hold
+from octo_ssh.execution.joining import goes_on
 from octo_ssh.execution.outputs import Outputs
 from octo_ssh.execution.push import push_all
 from octo_ssh.execution.seat import ControllerSeat
@@ -34,7 +35,6 @@ from octo_ssh.model.events import (
     TargetLost,
     TargetResult,
 )
-from octo_ssh.model.jobs import JobSeen
 from octo_ssh.model.observed import Baseline
 from octo_ssh.model.outcomes import Outcome
 from octo_ssh.model.plan import CONTROLLER
@@ -42,7 +42,7 @@ from octo_ssh.model.work import PackageWork, ProbeWork, RunPlan, ScriptWork, Wor
 from octo_ssh.operations.approvals import Approvals
 from octo_ssh.operations.derived import remember_digests
 from octo_ssh.operations.interrupt import Interrupts
-from octo_ssh.operations.locks import LockQueue, lock_all, release_all
+from octo_ssh.operations.locks import Joins, LockQueue, lock_all, nobody_joins, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
 from octo_ssh.output.commit import GroupCommit
@@ -268,10 +268,13 @@ class Run:
                 for name in plan.changing
                 if name in prepared.observed
             }
+            joins: Joins = partial(goes_on, plan, context)
+            if prepared.options.redeploy:
+                joins = nobody_joins
+                for hold in self.holds.values():
+                    hold.outdate()
             due = _due(plan)
-            failed, moved = await lock_all(
-                self.holds, due, queue, _known(prepared), partial(_joins, due), plan.renaming
-            )
+            failed, moved = await lock_all(self.holds, due, queue, _known(prepared), joins, plan.renaming)
             if not moved:
                 failed = {**failed, **await fence_all(self.holds, plan)}
                 for name, error in failed.items():
@@ -357,11 +360,6 @@ def _manifests(plan: RunPlan) -> Iterator[str]:
         for planned in step.planned.values():
             if isinstance(planned.work, PackageWork):
                 yield planned.work.manifest.sha256
-
-
-def _joins(due: Mapping[str, tuple[str, ...]], target: str, job: JobSeen) -> bool:
-    """A script that still runs is gone on with where its step is due."""
-    return job.key.step in due.get(target, ())
 
 
 def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:

@@ -59,13 +59,13 @@ class LeaseSight:
         return tuple(job for job in self.jobs if job.state is JobState.RUNNING)
 
 
-def may_take(sight: LeaseSight, joins: Callable[[JobSeen], bool]) -> bool:
-    """Whether a run may take the target now. ``joins``: it has that very step due, and listens to the script's end."""
+def may_take(sight: LeaseSight, joins: Callable[[tuple[JobSeen, ...]], bool]) -> bool:
+    """Whether a run may take the target now. ``joins``: of all scripts there, it goes on with those that still run."""
     match sight.state:
         case LeaseState.HELD | LeaseState.DOUBTFUL:
             return False
         case LeaseState.KILLED:
-            return all(map(joins, sight.running))
+            return not sight.running or joins(sight.jobs)
         case LeaseState.FREE | LeaseState.EXPIRED:
             return not sight.running
         case state:

@@ -62,6 +62,7 @@ if [ "$o_head" != "$8" ] && { [ -z "$o_again" ] || ! is_written "${10}"; }; then
 	finish 0
 fi
 write_memory "$2" "$3" || fail "$o_wrong"
+clock
 fence_work "$4"
 try 'the work folder cannot be made' mkdir -p "$o_root/work/$4"
 trap - EXIT

@@ -1,4 +1,5 @@
-# End the lease of epoch and token, whoever holds it, with a line that says so, if it can be written.
+# End the lease of epoch and token, whoever holds it, with a line that says so, if it can be written. Its run begins no
+# script any more.
 # Words: root epoch token head-before head-after input-bytes divider
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # parts of programs, put together by source.py
 umask 077
@@ -14,6 +15,8 @@ case $o_epoch:$o_lease in
 		printf %s "$o_wrong"
 	}
 	end_lease "$2"
+	clock
+	fence_work ''
 	;;
 *)
 	o_lease=

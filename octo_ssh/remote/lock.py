@@ -145,14 +145,14 @@ def release(
 
 
 def free(root: str, lease: Lease, *, head: str = "", lines: Sequence[bytes] = ()) -> Acting[Freed | None]:
-    """End this lease, whoever holds it, with journal lines after ``head``.
+    """End this lease, whoever holds it, with journal lines after ``head``; in work folders nothing is started any more.
 
     Its answer is None when that lease was over already: nothing is written then.
     """
     content, size, divider = memory(lines, None)
     return Acting(
         name="freeing the lock",
-        body=body("lease", "memory", "free"),
+        body=body("lease", "memory", "job", "work", "free"),
         words=(root, str(lease.epoch), lease.token, head, last_sha256(lines), str(size), divider),
         parse=_freed,
         input=(content,),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.integration.farm import Farm, is_alive, wait_until
 
 COUNT = """
@@ -132,6 +134,86 @@ def test_another_plan_does_not_go_on_beside_a_step_that_still_runs(farm: Farm) -
     assert freed.code == 0, freed.stderr
     assert farm.apply("--limit", "web-1").code == 0
     assert (farm.home() / "other").exists()
+
+
+HOLD = "touch ~/begun; while [ ! -e ~/go ]; do sleep 0.05; done"
+RELOADS = f"""
+- {{name: Config, file: ~/conf, content: "CONTENT", on_change: 'printf "%s " "$(cat ~/conf)" >>~/reloads'}}
+- {{name: Restart, run: 'printf "%s " "$(cat ~/conf)" >>~/restarts'}}
+- {{name: Long, run: '{HOLD}'}}
+"""
+
+
+def _killed_at_the_last_step(farm: Farm, steps: str, **plan: str) -> None:
+    farm.write_plan(steps, **plan)
+    process = farm.start_apply("--limit", "web-1")
+    wait_until((farm.home() / "begun").exists, "it is at its last step")
+    farm.kill(process)
+
+
+def test_what_a_killed_run_did_before_something_changed_is_done_again(farm: Farm) -> None:
+    _killed_at_the_last_step(farm, RELOADS.replace("CONTENT", "one"), packages="")
+    (farm.home() / "go").touch()
+    wait_until(lambda: any((job / "status").is_symlink() for job in jobs(farm) if "long" in job.name), "it is done")
+    farm.write_plan(RELOADS.replace("CONTENT", "two"), packages="")
+    told = farm.apply("--limit", "web-1")
+    assert told.code == 0, told.stderr
+    assert (farm.home() / "reloads").read_text() == "one two "
+    assert (farm.home() / "restarts").read_text() == "one two "
+
+
+def test_redeploy_does_all_again(farm: Farm) -> None:
+    _killed_at_the_last_step(farm, f"[{{name: One, run: 'echo >>~/ones'}}, {{name: Long, run: '{HOLD}'}}]", packages="")
+    (farm.home() / "go").touch()
+    wait_until(lambda: all((job / "status").is_symlink() for job in jobs(farm)), "all is done")
+    assert farm.apply("--limit", "web-1", "--redeploy").code == 0
+    assert (farm.home() / "ones").read_text() == "\n\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"release": "1.1"},
+        {"project": "other"},
+        {"steps": "[{name: Before, run: 'touch ~/before'}, {name: Deploy, package: shop}, {name: Long, run: 'true'}]"},
+        {
+            "steps": "[{name: Before, run: 'touch ~/before'}, {name: Deploy, package: shop}, "
+            f"{{name: Long, run: '{HOLD}'}}]"
+        },
+    ],
+    ids=["another release", "another project", "another script", "another step before it"],
+)
+def test_nothing_else_begins_beside_a_step_that_still_runs(farm: Farm, change: dict[str, str]) -> None:
+    steps = f"[{{name: Deploy, package: shop}}, {{name: Long, run: '{HOLD}'}}]"
+    farm.write_release({"app": "1"})
+    _killed_at_the_last_step(farm, steps)
+    farm.write_release({"app": "2"})
+    farm.write_plan(**{"steps": steps, **change})
+    told = farm.apply("--limit", "web-1")
+    assert told.code == 5, told.stdout
+    assert "still running step long of run" in told.stderr
+    assert "with nothing changed, goes on with it" in told.stderr
+    assert not (farm.home() / "before").exists()
+    assert farm.current() == "1.0"
+    waiting = farm.start_apply("--limit", "web-1", "--lock-wait", "60s")
+    farm.until_said(waiting, '"phase":"lock"')
+    (farm.home() / "go").touch()
+    told = farm.finish(waiting)
+    assert told.code == 0, told.stdout
+
+
+def test_a_script_that_is_gone_on_with_works_on_in_its_folder(farm: Farm) -> None:
+    artifact = "##octopus[createArtifact path=''bGF0ZXI='' name=''bGF0ZXI='']"
+    steps = f"- {{name: Long, run: '{HOLD}; echo >later; echo \"{artifact}\"'}}"
+    _killed_at_the_last_step(farm, steps, packages="")
+    again = farm.start_apply("--limit", "web-1")
+    farm.until_said(again, "still running since run")
+    (job,) = (path for path in jobs(farm) if path.is_dir())
+    assert job.parent.stat().st_mode & 0o777 == 0o700
+    (farm.home() / "go").touch()
+    told = farm.finish(again)
+    assert told.code == 0, told.reason("long")
+    assert [event["name"] for event in told.all("artifact_kept")] == ["later"]
 
 
 def test_an_interrupt_while_the_connection_is_gone_is_not_called_an_end(farm: Farm) -> None:

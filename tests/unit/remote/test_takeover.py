@@ -251,6 +251,7 @@ async def test_nothing_begins_any_more_in_the_work_folder_of_a_run_that_was_over
     running = asyncio.create_task(machine.session.act(launching(job(machine, "t1", "long"), "exec sleep 1000")))
     await until_it_runs(machine)
     await machine.session.act(taking("t2", head=HEAD, lines=(SECOND,), over=await lease(machine)))
+    assert (machine.root / "work/run-t1").stat().st_mode & 0o777 == 0o700, "who is at work there goes on writing"
     with pytest.raises(RemoteError, match="overtaken"):
         await machine.session.act(launching(job(machine, "t1", "late"), "touch ~/late"))
     assert not (machine.home / "late").exists()
@@ -265,6 +266,14 @@ async def test_nothing_begins_any_more_in_the_work_folder_of_a_run_that_was_over
     await machine.session.act(taking("t3", head=head, lines=()))
     await machine.session.act(giving_back(head=head, epoch=3, token="t3"))
     assert os.listdir(machine.root / "work") == []
+
+
+async def test_nothing_begins_any_more_for_a_run_whose_lease_was_ended_by_hand(machine: Machine) -> None:
+    await machine.session.act(taking("t1"))
+    await machine.session.act(free(ROOT, await lease(machine), head=HEAD, lines=(SECOND,)))
+    with pytest.raises(RemoteError):
+        await machine.session.act(launching(job(machine, "t1", "late"), "touch ~/late"))
+    assert not (machine.home / "late").exists()
 
 
 async def until_it_runs(machine: Machine) -> None:
