@@ -15,8 +15,8 @@ from octo_ssh.execution import baseline
 from octo_ssh.execution.hold import Hold
 from octo_ssh.model.events import TargetWarned
 from octo_ssh.model.holder import holder_of
-from octo_ssh.model.jobs import JobSeen
-from octo_ssh.model.observed import Baseline, Lease
+from octo_ssh.model.jobs import JobSeen, JobState
+from octo_ssh.model.observed import Baseline, Lease, Observed
 from octo_ssh.output.record import is_running
 from octo_ssh.output.reports import holder as holder_words
 from octo_ssh.output.summary import named
@@ -60,6 +60,13 @@ def was_killed(state: Path, lease: Lease) -> bool:
     """The lease's run was one of this controller, and is no more. Raises StateError."""
     holder = holder_of(lease)
     return holder is not None and is_running(state, holder.run, host=holder.host) is False
+
+
+def is_left_behind(state: Path, seen: Observed) -> bool:
+    """A run of this controller that was killed holds the target, and nothing is at work there. Raises StateError."""
+    if seen.lease is None or any(job.state is JobState.RUNNING for job in seen.jobs):
+        return False
+    return was_killed(state, seen.lease)
 
 
 def nobody_joins(target: str, jobs: tuple[JobSeen, ...]) -> bool:

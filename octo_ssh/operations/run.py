@@ -42,7 +42,7 @@ from octo_ssh.model.work import PackageWork, ProbeWork, RunPlan, ScriptWork, Wor
 from octo_ssh.operations.approvals import Approvals
 from octo_ssh.operations.derived import remember_digests
 from octo_ssh.operations.interrupt import Interrupts
-from octo_ssh.operations.locks import Joins, LockQueue, lock_all, nobody_joins, release_all
+from octo_ssh.operations.locks import Joins, LockQueue, is_left_behind, lock_all, nobody_joins, release_all
 from octo_ssh.operations.prepare import Prepared
 from octo_ssh.operations.requests import ApplyOptions
 from octo_ssh.output.commit import GroupCommit
@@ -149,7 +149,7 @@ class Run:
         plan = self._decide(self.prepared)
         self.schedule = Schedule(plan)
         self.context = self._new_context(self.prepared)
-        acts = plan.changing and not self.schedule.halted
+        acts = self._to_lock(self.prepared, plan) and not self.schedule.halted
         if not (acts or self.schedule.controller_acts):
             if plan.changing and self.schedule.halted:
                 self._tell(RunHalted(self.schedule.halted))
@@ -248,10 +248,19 @@ class Run:
             run_outcome=lambda: self.schedule.run_outcome if self.schedule is not None else "success",
         )
 
-    async def _lock(self, prepared: Prepared, context: RunContext, plan: RunPlan) -> RunPlan:
-        """Lock the targets that change, or are to remember. Those whose journal moved since are observed, and all is
-        decided, again.
+    def _to_lock(self, prepared: Prepared, plan: RunPlan) -> tuple[str, ...]:
+        """The targets that change, are to remember, or are still held by a run that was killed here: what that left is
+        taken away, also where nothing else is to do.
         """
+        seen = prepared.observed
+        return tuple(
+            name
+            for name in plan.targets
+            if name in seen and (name in plan.changing or is_left_behind(self.state, seen[name]))
+        )
+
+    async def _lock(self, prepared: Prepared, context: RunContext, plan: RunPlan) -> RunPlan:
+        """Lock what is to be locked. Targets whose journal moved since are observed, and all is decided, again."""
         self._tell(PhaseStarted("lock"))
         wait_s = self.options.lock_wait_s
         queue = LockQueue(self.state, self.identity.run, wait_s, asyncio.get_running_loop().time() + wait_s)
@@ -265,8 +274,7 @@ class Run:
                     observed=prepared.observed[name],
                     token=secrets.token_hex(8),
                 )
-                for name in plan.changing
-                if name in prepared.observed
+                for name in self._to_lock(prepared, plan)
             }
             joins: Joins = partial(goes_on, plan, context)
             if prepared.options.redeploy:

@@ -19,9 +19,9 @@ HERE = """
 WAIT = "while [ ! -e ~/go ]; do sleep 0.05; done"
 
 
-def _kill_between_steps(farm: Farm) -> str:
+def _kill_between_steps(farm: Farm, deploy: str = "") -> str:
     """A run is killed while it holds all targets and nothing runs there; its id."""
-    farm.write_plan(HERE, packages="")
+    farm.write_plan(deploy + HERE, packages="{shop: {dir: release}}" if deploy else "")
     process = farm.start_apply()
     wait_until((farm.folder / "here").exists, "it is at its second step")
     farm.kill(process)
@@ -64,6 +64,18 @@ def test_what_a_killed_run_of_this_controller_held_is_taken_over_at_once(farm: F
     assert set(warned) == {"web-1", "web-2"}
     assert "the lock was taken over from" in warned["web-1"]
     assert warned["web-1"].endswith("whose run was killed here")
+
+
+def test_what_a_killed_run_held_is_given_back_also_where_nothing_is_left_to_do(farm: Farm) -> None:
+    farm.write_release({"file": "text\n"})
+    run = _kill_between_steps(farm, "- {name: Deploy, package: shop}")
+    told = farm.apply()
+    assert (told.code, told.ends) == (0, {"web-1": "unchanged", "web-2": "unchanged"})
+    for target in farm.hosts:
+        assert _took_over(farm, target) == [run]
+        assert not farm.is_locked(target)
+        assert list((farm.root(target) / "work").iterdir()) == []
+    assert farm.is_settled()
 
 
 def test_another_controller_cannot_know_and_waits_until_nobody_renews_it(farm: Farm) -> None:
