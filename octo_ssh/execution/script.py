@@ -96,7 +96,8 @@ async def _ended(seat: Seat, voice: StepVoice, end: JobEnd, sudo: Sudo | None, c
     if end.is_late:
         return StepEnd(Outcome.FAILED, "not done in time: its target ended it", end.status, tail)
     if end.status == 0:
-        return StepEnd(Outcome.CHANGED, "ran", 0, tail)
+        is_left = end.run != voice.context.identity.run
+        return StepEnd(Outcome.CHANGED, f"ran since run {end.run}, which was cut off" if is_left else "ran", 0, tail)
     reason = voice.failure_message or voice.masked(end.reason) or f"exit status {end.status}"
     return StepEnd(Outcome.FAILED, reason, end.status, tail)
 

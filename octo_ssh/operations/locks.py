@@ -42,6 +42,8 @@ class LockQueue:
     """On the loop's clock."""
     _since: dict[str, tuple[str, float]] = field(default_factory=dict, init=False)
     """By target: what its lease says, and since when."""
+    _told: set[str] = field(default_factory=set, init=False)
+    """Targets that people know to be waited for."""
 
     def sight(self, target: str, lease: Lease | None, jobs: tuple[JobSeen, ...]) -> LeaseSight:
         """What is to be thought of a lease that was just seen."""
@@ -54,6 +56,12 @@ class LockQueue:
         self._since[target] = (lease.link, since)
         ours = (holder := holder_of(lease)) is not None and holder.run == self.run  # of an earlier try to lock them all
         return LeaseSight(lease, jobs, ours or was_killed(self.state, lease), now - since)
+
+    def untold(self, blocked: Iterable[str]) -> tuple[str, ...]:
+        """Of targets that are waited for those of which that is to be told: a few, each once."""
+        names = tuple(name for name in blocked if name not in self._told)[: max(0, NAMED - len(self._told))]
+        self._told.update(names)
+        return names
 
 
 def was_killed(state: Path, lease: Lease) -> bool:
@@ -111,6 +119,8 @@ async def _wait(
     while blocked := {name: sight for name, sight in waited.items() if not may_take(sight, partial(joins, name))}:
         if (left := queue.deadline - loop.time()) <= 0:
             raise Refused(_told(blocked), hint=_hint(blocked, queue.wait_s))
+        for name in queue.untold(blocked):
+            holds[name].context.emit(TargetWarned(name, f"waiting, for {left:.0f} s at most: {_who(blocked[name])}"))
         await asyncio.sleep(min(POLL_S, left))
 
         async def look(name: str) -> LeaseSight:
@@ -181,13 +191,17 @@ def _told(blocked: Mapping[str, LeaseSight]) -> str:
     """Who holds what, and what still runs there."""
     alike: dict[str, list[str]] = {}
     for name, sight in blocked.items():
-        who = "" if sight.lease is None else f"locked by {holder_words(sight.lease, sight.state)}"
-        at_work = sorted({f"step {job.key.step} of run {job.run}" for job in sight.running})
-        still = f"still running {', '.join(at_work)}" if at_work else ""
-        alike.setdefault(", ".join(filter(None, (who, still))), []).append(name)
+        alike.setdefault(_who(sight), []).append(name)
     lines = [f"{named(names)} {'is' if len(names) == 1 else 'are'} {told}" for told, names in alike.items()]
     more = [f"and {len(lines) - NAMED} more runs hold others"] if len(lines) > NAMED else []
     return "\n".join([*lines[:NAMED], *more])
+
+
+def _who(sight: LeaseSight) -> str:
+    who = "" if sight.lease is None else f"locked by {holder_words(sight.lease, sight.state)}"
+    at_work = sorted({f"step {job.key.step} of run {job.run}" for job in sight.running})
+    still = f"still running {', '.join(at_work)}" if at_work else ""
+    return ", ".join(filter(None, (who, still)))
 
 
 def _hint(blocked: Mapping[str, LeaseSight], wait_s: float) -> str:
@@ -196,6 +210,8 @@ def _hint(blocked: Mapping[str, LeaseSight], wait_s: float) -> str:
     if any(sight.running for sight in blocked.values()):
         if all(sight.state is LeaseState.KILLED for sight in blocked.values()):
             waited += "; applying just what was applied then, with nothing changed, goes on with it"
+        elif any(sight.state is LeaseState.HELD for sight in blocked.values()):
+            waited += "; if that run is gone"
         return f"{waited}; octo-ssh lock --release {names} ends what still runs there, and frees them"
     if all(sight.state is LeaseState.DOUBTFUL for sight in blocked.values()):
         return f"{waited}, and take them over if nobody renews them; else free them: octo-ssh lock --release {names}"

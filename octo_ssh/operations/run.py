@@ -130,7 +130,10 @@ class Run:
         if self.schedule is None or self.prepared is None:
             return ()
         releases = {name: seen.baseline.release for name, seen in self.prepared.observed.items()}
-        releases |= {name: hold.baseline.release for name, hold in self.holds.items()}
+        # who was overtaken does not know where the target is now
+        releases |= {
+            name: None if hold.lost and hold.epoch else hold.baseline.release for name, hold in self.holds.items()
+        }
         return results(self.schedule, reasons=self.reasons, releases=releases)
 
     def _interrupt(self, name: str) -> None:

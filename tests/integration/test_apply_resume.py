@@ -86,6 +86,7 @@ def test_a_killed_controller_s_step_is_joined_again(farm: Farm) -> None:
         assert not farm.is_locked(name)
         assert jobs(farm, name) == []
     assert any("took over" in line["what"] for line in farm.journal())
+    assert told.reason("count").startswith("ran since run")
 
 
 def test_what_was_done_while_nobody_listened_is_not_done_again(farm: Farm) -> None:
@@ -196,7 +197,7 @@ def test_nothing_else_begins_beside_a_step_that_still_runs(farm: Farm, change: d
     assert not (farm.home() / "before").exists()
     assert farm.current() == "1.0"
     waiting = farm.start_apply("--limit", "web-1", "--lock-wait", "60s")
-    farm.until_said(waiting, '"phase":"lock"')
+    farm.until_said(waiting, "waiting, for 60 s at most: locked by")
     (farm.home() / "go").touch()
     told = farm.finish(waiting)
     assert told.code == 0, told.stdout

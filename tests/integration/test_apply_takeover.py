@@ -187,6 +187,7 @@ def test_a_suspended_run_that_was_overtaken_says_so_when_it_wakes_up_and_cannot_
     assert told.code == 4, told.stderr
     assert told.outcome(where) == {"web-1": "unknown"}
     assert "the lock was taken over by" in told.reason(where)
+    assert told.all("run_ended")[-1]["results"][0]["release"] is None, "that is for the other one to say"
     assert farm.current() == "1.1"
     assert farm.releases() >= {"1.1"}
     assert not farm.is_locked()

@@ -127,9 +127,14 @@ async def test_waiting_ends_when_the_lease_is_given_back_and_writes_no_journal_m
     holds = {name: await take(fleet, name) for name in DUE}
     other = await take_from_others(fleet, "web-2")
     locking = asyncio.create_task(lock(holds, wait_s=60))
-    await asyncio.sleep(0.5)  # some looks
+    while len(journal(fleet, "web-1")) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)  # some looks
     assert not locking.done()
     assert len(journal(fleet, "web-1")) == 2
+    (told,) = fleet.events
+    assert isinstance(told, TargetWarned)
+    assert (told.target, told.text[:10]) == ("web-2", "waiting, f")
     given_back = release("~/.octo-ssh", epoch=other.epoch, token="t0ken", project="other", environment=None)
     await fleet.session("web-2").act(given_back)
     assert await locking == ({}, ())
@@ -203,7 +208,8 @@ async def test_a_lease_that_nobody_renews_is_taken_over_when_it_was_watched_for_
     assert "take them over if nobody renews them" in refused.value.hint
     assert await lock({"web-1": hold}, wait_s=60) == ({}, ())
     assert [line["what"] for line in journal(fleet, "web-1")] == ["took over", "decided"]
-    assert [type(event) for event in fleet.events] == [TargetWarned]
+    told = [event.text for event in fleet.events if isinstance(event, TargetWarned)]
+    assert [text.split(",")[0].split(" from")[0] for text in told] == ["waiting", "the lock was taken over"]
     await release_all([hold], lambda _: "changed")
 
 
