@@ -4,11 +4,14 @@
 # In the background: when time is over, end the script. Status 75 tells that this happened. $1: session, $2: mark.
 watch_clock() {
 	(
-		trap 'kill $o_sleep; exit 0' TERM
-		read_clock
-		sleep "$((o_until - o_second + 1))" 3<&- &
-		o_sleep=$!
-		wait "$o_sleep"
+		trap 'exit 0' TERM
+		o_second=$o_until
+		# One long sleep might be left behind: a signal that comes while it is being made is lost.
+		while [ "$o_second" -le "$o_until" ]; do
+			sleep 1 3<&- &
+			wait "$!"
+			read_clock
+		done
 		trap '' TERM
 		end_all "$1" "$2"
 		exit 75

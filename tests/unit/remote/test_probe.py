@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from octo_ssh import remote
 from octo_ssh.errors import RemoteError
 from octo_ssh.remote.probe import ProbeResult, ask_command, ask_http, probe_command, probe_http
 
-from .conftest import Machine
+from .conftest import SHELLS, Machine
 from .test_script import alive, wait_for
 
 
@@ -179,6 +184,40 @@ async def test_a_command_that_hangs_is_ended_when_time_is_over(machine: Machine)
     result = await command(machine, f"echo before; sleep {mark}; echo after")
     assert result == ProbeResult(False, None, b"before\n")
     assert alive(mark) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_deadline_that_is_ended_at_once_leaves_no_sleep_behind(shell: str, tools: dict[str, str]) -> None:
+    """Signals get lost in processes that are just being made: what is started must end by itself."""
+    if shell not in tools:
+        pytest.skip(f"{shell} is not installed")
+    clock = Path(remote.__file__).with_name("clock.sh").read_text()
+    mark = f"OCTO_TEST={secrets.token_hex(8)}"
+    script = f"""{clock}
+        read_clock() {{ o_second=0; }}
+        o_until=4321 o_n=0
+        while [ $o_n -lt 150 ]; do
+            o_n=$((o_n + 1))
+            watch_clock 1 2
+            kill "$o_clock"
+            wait "$o_clock"
+        done
+        true
+    """
+    program = Path(tools[shell].partition(":")[0]) / "sh"
+    env = {"PATH": tools[shell], "OCTO_TEST": mark.partition("=")[2]}
+    subprocess.run([program, "-c", script], env=env, capture_output=True, check=True)
+    assert [words for words in left(mark) if words != ["sleep", "1"]] == []
+
+
+def left(mark: str) -> Iterator[list[str]]:
+    """The words of every process that carries the mark and was not in the middle of being made."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (folder / "environ").read_bytes().decode(errors="replace").split("\0"):
+                words = (folder / "cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+                if words[0] == "sleep":
+                    yield words
 
 
 async def test_a_cancelled_probe_leaves_nothing(machine: Machine) -> None:
