@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from octo_ssh.errors import ConnectionLost, LeaseLost, RemoteError, TargetError
 from octo_ssh.execution.fence import take_right
@@ -43,6 +43,8 @@ class Timer:
     """Its own."""
     way_back_s: float
     """What the scripts of the way back may take."""
+    refusal: str = field(default="", init=False)
+    """What the first new connection met that could not be made."""
 
     @classmethod
     async def armed(
@@ -137,6 +139,7 @@ class Timer:
                 seen = await self._anew(verdict)
             except TargetError as error:  # whatever the release broke: its network, sshd, host keys, sudo
                 last = error
+                self.refusal = self.refusal or error.beside(self.hold.name)
             else:
                 if seen.verdict is not None and not (seen.verdict is Verdict.REVERTED and seen.runs):
                     return seen

@@ -331,6 +331,8 @@ class Deployment:
         await self._timer.clear()
         await self._timer.regain()
         reason = went_back(seen)
+        if self._timer.refusal:
+            reason += f"; a new connection met this: {self.voice.masked(self._timer.refusal)}"
         if failure is None:
             return StepEnd(Outcome.FAILED, reason)
         return StepEnd(Outcome.FAILED, f"{failure.reason}; {reason}", failure.status, failure.tail)

@@ -13,7 +13,7 @@ from typing import Any
 
 from octo_ssh.errors import ExitCode
 
-_FAREWELL = b"\nleft at once: locks on targets end by themselves soon; octo-ssh lock shows them\n"
+_FAREWELL = b"\nleft at once: apply again goes on; octo-ssh lock shows what is still locked and still runs\n"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -10,9 +10,14 @@ tell_jobs() {
 		case $o_go in run/*) ;; *) continue ;; esac
 		o_name=${o_name%/go}
 		o_run=${o_name%/*}
-		if is_alive; then o_alive=1; else o_alive=0; fi
+		# Whatever is left out, nothing that still runs is.
+		if is_alive; then
+			o_alive=1
+		else
+			o_alive=0
+			o_count=$((o_count + 1))
+			[ "$o_count" -le 200 ] || continue
+		fi
 		printf '%s\0' "${o_run##*/}" "${o_name##*/}" "$o_go" "$(readlink "$o_name/status" 2>/dev/null)" "$o_alive"
-		o_count=$((o_count + 1))
-		[ "$o_count" -lt 200 ] || break
 	done
 }

@@ -152,6 +152,7 @@ async def test_who_comes_too_late_hears_that_the_target_went_back(tmp_path: Path
     made.reconnects += [GONE, Once("web-1", made.home), Once("web-1", made.home)]
     seen = await timer.confirm()
     assert (seen.verdict, seen.is_done, seen.came) == (Verdict.REVERTED, True, {"activate": 0})
+    assert timer.refusal == "connection refused"
     assert current(made) == "releases/1.0"
     assert (made.home / "activated").exists()
     with pytest.raises(LeaseLost):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import time
@@ -126,13 +127,19 @@ async def test_what_others_plant_in_a_jobs_folder_is_no_job(
     assert [job.job for job in seen] == [place.job]
 
 
-async def test_no_more_than_200_jobs_are_told(one_machine: Machine) -> None:
+async def test_no_more_than_200_jobs_are_told_and_all_that_still_run(one_machine: Machine) -> None:
     one_machine.root.mkdir(mode=0o700)
     for n in range(250):
         folder = one_machine.root / f"work/run-1/job-{n}"
         folder.mkdir(parents=True)
         (folder / "go").symlink_to(f"run/boot/1/0/step/run/{'0' * 64}/{'0' * 32}")
-    assert len((await one_machine.session.observe(holding(str(one_machine.root)))).jobs) == 200
+    last = JobPlace(str(one_machine.root), "run-2", "last", secrets.token_hex(16))
+    running = asyncio.create_task(ran(one_machine.session, launching(last, "exec sleep 1000")))
+    await until((Path(last.folder) / "go").is_symlink)
+    seen = (await one_machine.session.observe(holding(str(one_machine.root)))).jobs
+    assert (len(seen), seen[-1].job, seen[-1].state) == (201, "last", JobState.RUNNING)
+    await one_machine.session.act(stop(last))
+    await running
 
 
 @needs_root
