@@ -110,6 +110,8 @@ trap '' ALRM
 kill -ALRM -$$
 wait
 rm -f ballast ctl
+# Somebody killed who waited for the script: how that ended is not known, and without a status nobody says so.
+[ -n "$o_status$o_why$o_cut" ] || exit
 [ -z "$o_cut" ] || complete_log
 o_end=${o_status:-137}$o_why
 [ "$o_cut" != full ] || o_end=$o_end.full

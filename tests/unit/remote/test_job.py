@@ -373,6 +373,15 @@ async def test_of_a_supervisor_that_was_killed_nothing_is_known_and_nothing_left
     assert of_ours(place) == []
 
 
+async def test_how_a_script_ended_is_not_known_when_it_killed_who_waited_for_it(
+    machine: Machine, place: JobPlace
+) -> None:
+    mark = f"43.{time.monotonic_ns()}"
+    text = f"echo bye; sleep {mark} >/dev/null & kill -KILL $PPID; sleep 0.2; exit 0"
+    assert await ran_whole(machine.session, place, text) == (JobEnd(JobState.LOST), b"bye\n")
+    assert alive(mark) == []
+
+
 async def test_whoever_listens_hears_that_the_supervisor_was_killed(machine: Machine, place: JobPlace) -> None:
     mark = f"42.{time.monotonic_ns()}"
     task = asyncio.create_task(ran_whole(machine.session, place, f"echo on; sleep {mark}"))
@@ -474,9 +483,12 @@ async def test_beyond_the_limit_output_is_dropped_and_counted(machine: Machine, 
 async def test_many_short_lines_reach_the_limit_as_one_long_one_does(machine: Machine, place: JobPlace) -> None:
     text = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i + 1)); done"
     whole = b"".join(f"line {i}\n".encode() for i in range(2000))
-    end, output = await ran(machine.session, launching(place, text, limit_bytes=5000))
-    assert (end.status, end.dropped_bytes) == (0, len(whole) - 5000)
-    assert output == whole[:5000]
+    limit = (
+        whole.index(b"line 500") + 1
+    )  # its last byte is no hexadecimal digit, and so is never taken for a mark's first
+    end, output = await ran(machine.session, launching(place, text, limit_bytes=limit))
+    assert (end.status, end.dropped_bytes) == (0, len(whole) - limit)
+    assert output == whole[:limit]
 
 
 async def test_dropped_output_of_a_daemon_holds_nobody_up(machine: Machine, place: JobPlace) -> None:
