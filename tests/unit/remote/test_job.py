@@ -483,9 +483,7 @@ async def test_beyond_the_limit_output_is_dropped_and_counted(machine: Machine, 
 async def test_many_short_lines_reach_the_limit_as_one_long_one_does(machine: Machine, place: JobPlace) -> None:
     text = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i + 1)); done"
     whole = b"".join(f"line {i}\n".encode() for i in range(2000))
-    limit = (
-        whole.index(b"line 500") + 1
-    )  # its last byte is no hexadecimal digit, and so is never taken for a mark's first
+    limit = whole.index(b"line 500") + 1  # no hexadecimal digit there, which could be a mark's first
     end, output = await ran(machine.session, launching(place, text, limit_bytes=limit))
     assert (end.status, end.dropped_bytes) == (0, len(whole) - limit)
     assert output == whole[:limit]
