@@ -124,8 +124,7 @@ class Stand(Bench):
         """Begin anew: hosts as from the factory, and a controller that remembers nothing."""
         if self.proxies is not None:
             self.mend()
-        for process in list(self._running):
-            self.kill_now(process)
+        self.kill_all()
         for host in self.hosts_used:
             host.plug_in()
             host.reset()
@@ -356,6 +355,11 @@ class Stand(Bench):
                 if step and run in began and (step, scope.host.name) not in began[run]:
                     yield scope.breach("record", f"the journal knows {step} of {run}, the record does not")
 
+    def kill_all(self) -> None:
+        """kill -9 of every controller that still runs."""
+        for process in list(self._running):
+            self.kill_now(process)
+
     def kill_now(self, process: Command) -> str:
         """kill -9; what it had printed that nobody had read yet."""
         process.kill()
@@ -386,13 +390,11 @@ def stand(fleet: Fleet, folder: Path, *names: str, proxied: bool = True, timeout
     made.names = names or made.names
     made.proxies = Proxies() if proxied else None
     made.timeout_s = timeout_s
-    try:
+    with contextlib.ExitStack() as stack:
+        for host in made.hosts_used:
+            stack.callback(clear, host)
+        if made.proxies is not None:
+            stack.callback(made.proxies.close)
+        stack.callback(made.kill_all)
         made.set_up()
         yield made
-    finally:
-        for process in list(made._running):
-            made.kill_now(process)
-        if made.proxies is not None:
-            made.proxies.close()
-        for host in made.hosts_used:
-            clear(host)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults.campaign import Tally, ends_with, goes_on, rounds, strike
 from tests.faults.stand import PRINTING, Stand, stand
+from tests.fleet.bench import cleaned
 from tests.fleet.hosts import Fleet, Host
 from tests.integration.farm import Told, wait_until
 
@@ -25,12 +26,13 @@ JUMPS_S = (-20 * YEAR_S, -3600, 86400, 20 * YEAR_S)
 @pytest.fixture
 def jumpy(fleet: Fleet, tmp_path: Path) -> Iterator[Stand]:
     """Two hosts whose clocks can be set."""
-    with stand(fleet, tmp_path) as made:
+    with (
+        stand(fleet, tmp_path) as made,
+        cleaned(made.hosts_used, lambda host: host.run(f"rm -f {FAKE} /run/clock-offset")),
+    ):
         for host in made.hosts_used:
             host.write(FAKE, DATE, mode=0o755)
         yield made
-        for host in made.hosts_used:
-            host.run(f"rm -f {FAKE} /run/clock-offset")
 
 
 def jump(host: Host, seconds: int) -> None:

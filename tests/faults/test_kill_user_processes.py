@@ -10,6 +10,7 @@ import pytest
 from tests.faults.campaign import Tally, ends_with, rounds, strike
 from tests.faults.proxy import How
 from tests.faults.stand import PRINTING, Stand, stand
+from tests.fleet.bench import cleaned
 from tests.fleet.hosts import Fleet
 
 DROP_IN = "/etc/systemd/logind.conf.d/faults.conf"
@@ -19,12 +20,14 @@ SET = "systemctl restart systemd-logind"
 @pytest.fixture
 def killing(fleet: Fleet, tmp_path: Path) -> Iterator[Stand]:
     """Two hosts, the first of which ends whatever a session leaves."""
-    with stand(fleet, tmp_path) as made:
+    with (
+        stand(fleet, tmp_path) as made,
+        cleaned(made.hosts_used[:1], lambda host: host.run(f"rm {DROP_IN}; {SET}")),
+    ):
         host = made.hosts_used[0]
         host.write(DROP_IN, "[Login]\nKillUserProcesses=yes\n")
         host.run(SET)
         yield made
-        host.run(f"rm {DROP_IN}; {SET}")
 
 
 def test_a_step_that_logind_ended_is_not_taken_for_done(killing: Stand, tally: Tally) -> None:

@@ -12,8 +12,8 @@ from tests.faults.campaign import Tally, goes_on, rounds
 from tests.faults.invariants import Scope, Violation, at_rest
 from tests.faults.proxy import How
 from tests.faults.stand import PRINTING, Stand, stand
-from tests.fleet.bench import restart_sshd
-from tests.fleet.hosts import Fleet
+from tests.fleet.bench import cleaned, restart_sshd
+from tests.fleet.hosts import Fleet, Host
 
 DROP_IN = "/etc/ssh/sshd_config.d/faults.conf"
 TARGETS = 16
@@ -23,21 +23,22 @@ RUNBOOK = "- {name: Who, run: 'i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo $i 
 @pytest.fixture
 def crowded(fleet: Fleet, tmp_path: Path) -> Iterator[Stand]:
     """Many targets on one host with MaxStartups 3:50:6."""
-    with stand(fleet, tmp_path, "web-01") as made:
+    with stand(fleet, tmp_path, "web-01") as made, cleaned(made.hosts_used, open_doors):
         host = made.hosts_used[0]
         host.write(DROP_IN, "MaxStartups 3:50:6\n")
         restart_sshd(host)
-        try:
-            made.guests = tuple(f"t-{n:02}" for n in range(TARGETS))
-            made.write_targets(
-                {name: {"on": "web-01", "root": f"~/.octo-ssh-{name[2:]}"} for name in made.guests},
-                known_hosts=str(tmp_path / "known_hosts"),
-            )
-            made.write_plan(RUNBOOK, packages="")
-            yield made
-        finally:
-            host.run(f"rm -rf {DROP_IN} ~deploy/.octo-ssh-*")
-            restart_sshd(host)
+        made.guests = tuple(f"t-{n:02}" for n in range(TARGETS))
+        made.write_targets(
+            {name: {"on": "web-01", "root": f"~/.octo-ssh-{name[2:]}"} for name in made.guests},
+            known_hosts=str(tmp_path / "known_hosts"),
+        )
+        made.write_plan(RUNBOOK, packages="")
+        yield made
+
+
+def open_doors(host: Host) -> None:
+    host.run(f"rm -rf {DROP_IN} ~deploy/.octo-ssh-*")
+    restart_sshd(host)
 
 
 def test_all_come_back_to_an_sshd_that_lets_few_begin_at_once(crowded: Stand, tally: Tally) -> None:

@@ -55,7 +55,7 @@ def _restart(made: Stand, how: str, chance: random.Random) -> Told:
 
 
 def _wait_for_logins(host: Host) -> None:
-    host.run("systemctl is-system-running --wait", check=False)  # before that, only root may log in
+    host.run("systemctl is-system-running --wait", check=False, timeout_s=120)  # before that, only root may log in
 
 
 def _is_honest(made: Stand, told: Told) -> list[Violation]:
