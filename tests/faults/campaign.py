@@ -162,4 +162,4 @@ def _numbers(row: dict[str, Any]) -> str:
 def _span(seconds: list[float]) -> str:
     if not seconds:
         return ""
-    return f"{statistics.median(seconds):.1f} s, at most {seconds[-1]:.1f} s ({len(seconds)} times)"
+    return f"{statistics.median(seconds):.1f} s, at most {seconds[-1]:.1f} s ({len(seconds)} ×)"
