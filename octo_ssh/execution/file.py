@@ -118,7 +118,7 @@ class FilePlacement:
 
     async def _succeeded(self, seen: FileSeen, *, holds_secrets: bool, changed: bool, ran: bool) -> StepEnd:
         present = seen.kind is FileKind.FILE
-        user = self.hold.remembered_user(self.work.sudo_user)
+        user = self.hold.observed.facts.remembered_user(self.work.sudo_user)
         state = FileBaseline(
             seen.path, present, seen.sha256, seen.mode, seen.owner, seen.group, user, holds_secrets=holds_secrets
         )

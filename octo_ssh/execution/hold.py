@@ -75,10 +75,6 @@ class Hold:
     def root(self) -> str:
         return self.observed.facts.root
 
-    def remembered_user(self, user: str | None) -> str:
-        """As whom a baseline says that something is looked at: empty for the login."""
-        return "" if user is None or user == self.observed.facts.user else user
-
     def folder(self, cwd: str | None) -> str | None:
         """The target itself knows where a relative one lies."""
         return cwd

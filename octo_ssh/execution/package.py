@@ -265,7 +265,7 @@ class Deployment:
                 folder=work.folder,
                 manifest_sha256=work.manifest.sha256,
                 fingerprint=pruned.fingerprint,
-                user=self.hold.remembered_user(work.sudo_user),
+                user=self.hold.observed.facts.remembered_user(work.sudo_user),
                 owner=pruned.owner,
                 owners=pruned.owners,
                 shared=work.shared,

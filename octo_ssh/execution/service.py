@@ -51,7 +51,7 @@ class ServiceChange:
                 timeout_s=self.step.timeout_s,
             )
         left = hold.baseline.services.get(self.step.id)
-        user = hold.remembered_user(work.sudo_user)
+        user = hold.observed.facts.remembered_user(work.sudo_user)
         accepts = work.accepts
         if not before.unit_sha256 and before.load != "not-found":  # nobody could read them before the step itself did
             accepts = accepted(left, unit, after, work.written)

@@ -46,6 +46,10 @@ class Facts:
     """Of the programs we may need (``tar``, ``zstd``, ``curl``, …): those that are there."""
     selinux: bool = False
 
+    def remembered_user(self, user: str | None) -> str:
+        """As whom a baseline says that something is looked at: empty for the login."""
+        return "" if user in (None, self.user) else user
+
     @property
     def identity(self) -> tuple[str, ...]:
         """Equal for two names of one machine with one root (SPEC section 3); empty where that cannot be told.

@@ -50,8 +50,8 @@ def addresses(words: Sequence[str]) -> tuple[str, ...]:
 def notify(urls: Sequence[str], report: DriftReport, news: News, *, always: bool, report_file: str = "") -> list[str]:
     """Tell ``urls`` the news; with ``always`` also whenever something is not in sync, and then what is still there.
 
-    Takes addresses that ``addresses`` gave. Gives back what could not be delivered, in sentences. Blocks while it sends,
-    some seconds at most for each address.
+    Takes addresses that ``addresses`` gave. Gives back what could not be delivered, in sentences. Blocks while it
+    sends, some seconds at most for each address.
     """
     is_amiss = any(target.state in (State.DRIFTED, State.UNKNOWN) for target in report.targets)
     if not (news or (always and is_amiss)):

@@ -136,8 +136,8 @@ def _is_remembered(scene: Scene, step: Step, target: str, work: FileWork) -> boo
     left = observed.baseline.files.get(step.id)
     if left is None or work.seen is None or not _is_as_left(work.seen, left):
         return False
-    user = "" if work.sudo_user in (None, observed.facts.user) else work.sudo_user
-    return left.user == user and (left.holds_secrets or work.wanted is None or not work.wanted.holds_secrets)
+    same_user = left.user == observed.facts.remembered_user(work.sudo_user)
+    return same_user and (left.holds_secrets or work.wanted is None or not work.wanted.holds_secrets)
 
 
 def _is_as_left(seen: FileSeen, left: FileBaseline) -> bool:

@@ -79,7 +79,7 @@ def _is_remembered(scene: Scene, step: Step, target: str, work: ServiceWork) -> 
     assert isinstance(step.kind, ServiceStep)
     observed = scene.given.observed[target]
     left = observed.baseline.services.get(step.id)
-    user = "" if work.sudo_user in (None, observed.facts.user) else work.sudo_user
+    user = observed.facts.remembered_user(work.sudo_user)
     if left is None or (left.service, left.user) != (work.service, user) or work.seen is None:
         return False
     return _is_as_left(step.kind, work.seen, left)

@@ -77,7 +77,7 @@ async def test_who_looks_at_a_unit_is_remembered_and_the_login_by_no_name(tmp_pa
     await bring(target, service_seen(), ServiceStep("shop", ServiceState.RUNNING))
     assert target.hold.baseline.services["go"].user == WHO
     assert parse_baseline(baseline_text(target.hold.baseline), "/x.json") == target.hold.baseline
-    assert target.hold.remembered_user(target.hold.observed.facts.user) == ""
+    assert target.hold.observed.facts.remembered_user(target.hold.observed.facts.user) == ""
 
 
 async def test_what_is_accepted_is_said_journaled_and_remembered(tmp_path: Path) -> None:
