@@ -137,8 +137,6 @@ def _why(error: Exception) -> str:
     match error:
         case json.JSONDecodeError():
             return f"it is no JSON (line {error.lineno}, column {error.colno})"
-        case UnicodeDecodeError():
-            return "it is no text"
         case KeyError():
             return f"{error} is missing"
         case ValueError():

@@ -20,14 +20,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def parsed_json(text: bytes, most: int = MAX_ITEMS) -> Any:
     """The one document in ``text``, ASCII as ours are, of ``most`` items at most."""
     if not text.isascii():
-        raise ValueError("not ASCII")
+        raise ValueError("it is not ASCII")
     shape = _STRING.sub(b"", text)
     if len(shape) - len(shape.translate(None, b"[{,")) > most:
-        raise ValueError(f"more than {most} items")
+        raise ValueError(f"it holds more than {most} items")
     try:
         return json.loads(text.decode("ascii"))
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError("it is nested too deep") from None
 
 
 def sound(text: str) -> str:

@@ -93,7 +93,7 @@ def test_what_is_no_baseline_is_an_error(text: bytes) -> None:
     [
         (b"", "it is no JSON (line 1, column 1)"),
         (b'{"format":1', "it is no JSON (line 1, column 12)"),
-        (b"\xff", "it is no text"),
+        (b"\xff", "it is not ASCII"),
         (b'{"format":1}', "'release' is missing"),
         (b'{"format":3.5}', "unknown format 3.5"),
         (b"[]", "it holds other things than it should"),
