@@ -90,7 +90,7 @@ def remove_people(host: Host, *names: str) -> None:
     host.run(
         f"for name in {shlex.join(names)}; do"
         ' rm -f "/etc/sudoers.d/$name"; id "$name" || continue; pkill -KILL -u "$name";'
-        ' userdel --force --remove "$name"; ! id "$name" || exit 1; done'
+        ' userdel --force --remove "$name"; ! id "$name" || exit 1; done; systemctl reset-failed'
     )
 
 
