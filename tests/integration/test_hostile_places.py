@@ -184,11 +184,11 @@ def odd_lease(farm: Farm) -> None:
 
 JOURNAL = lambda farm: farm.root() / "journal.jsonl"  # noqa: E731
 DAMAGE: dict[str, tuple[Callable[[Farm], None], str]] = {
-    "a deep baseline": (big(memory_of, b"[" * 1_000_000, 20), "baseline is damaged"),
-    "a binary baseline": (big(memory_of, bytes(range(256)), 100), "baseline is damaged"),
-    "a baseline with escape sequences": (big(memory_of, b'{"format":"\\u001b[2J"}', 1), "baseline is damaged"),
-    "a folder that leads elsewhere": (lying(folder="../../../victim"), "baseline is damaged"),
-    "a fingerprint that is none": (lying(fingerprint="$(touch pwned)"), "baseline is damaged"),
+    "a deep baseline": (big(memory_of, b"[" * 1_000_000, 20), "on the target is damaged"),
+    "a binary baseline": (big(memory_of, bytes(range(256)), 100), "on the target is damaged"),
+    "a baseline with escape sequences": (big(memory_of, b'{"format":"\\u001b[2J"}', 1), "on the target is damaged"),
+    "a folder that leads elsewhere": (lying(folder="../../../victim"), "on the target is damaged"),
+    "a fingerprint that is none": (lying(fingerprint="$(touch pwned)"), "on the target is damaged"),
     "a journal without lines": (big(JOURNAL, b"x" * 1_000_000, 50), ""),
     "a binary journal": (big(JOURNAL, bytes(range(256)) * 1000, 10), ""),
     "an endless owner": (
