@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeSshd
+from tests.faults.campaign import IS_LONG
 from tests.integration.farm import Farm, Told, wait_until
 from tests.integration.hostile import MAX_CONTROLLER_KB, be_honest, is_clean, liar_config, lie_to, octo, untouched
 from tests.integration.sshd import Sshd
@@ -65,8 +66,16 @@ BELIEVED = ("record", "switch", "prune", "release", "look")
 """What they have to say is that it is done, or nothing that a run could not do without: the next look tells."""
 
 
-@pytest.mark.parametrize("reply", [NONSENSE, REFUSAL], ids=["nonsense", "refusal"])
-@pytest.mark.parametrize("program", IN_A_RUN)
+LIES = {
+    f"{program}-{name}": (program, reply)
+    for number, program in enumerate(IN_A_RUN)
+    for turn, (name, reply) in enumerate({"nonsense": NONSENSE, "refusal": REFUSAL}.items())
+    if IS_LONG or number % 2 == turn
+}
+"""To each program one of both; in the long form both."""
+
+
+@pytest.mark.parametrize(("program", "reply"), LIES.values(), ids=LIES.keys())
 def test_a_lie_to_any_program_is_the_trouble_of_its_target_alone(pair: Farm, program: str, reply: str) -> None:
     lie_to(liar(pair), PROGRAMS[program](), say=reply, then="end")
     with untouched(pair):

@@ -338,12 +338,12 @@ async def test_a_check_needs_no_disk_that_can_be_written_to(machine: Machine) ->
     assert len(seen.packages["deploy"].trees["1.0"].entries) == len(manifest.entries) + 20
 
 
-async def test_a_release_whose_name_ends_in_a_newline_is_another_one(machine: Machine) -> None:
+async def test_a_release_whose_name_ends_in_a_newline_is_none_of_ours(machine: Machine) -> None:
     await released(machine)
     shutil.copytree(machine.to / "releases/1.0", machine.to / "releases/1.0\n", symlinks=True)
     (machine.to / "current").unlink()
     (machine.to / "current").symlink_to("releases/1.0\n")
-    assert (await check(machine)).packages["deploy"].current == "1.0\n"
+    assert (await check(machine)).packages["deploy"].current is None
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("elsewhere")])
