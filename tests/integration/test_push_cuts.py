@@ -170,7 +170,7 @@ def test_a_package_that_turns_out_too_large_is_not_sent(cramped: Farm) -> None:
     applied = cramped.apply()
     assert applied.ends == {"web-1": "failed", "web-2": "changed"}
     lost = [event for event in applied.all("target_lost") if event["target"] == "web-1"]
-    assert "no room at" in lost[0]["reason"]
+    assert "no room on the disk of" in lost[0]["reason"]
     assert set(applied.sent) == {"web-2"}
     assert not (cramped.home() / "began").exists()
     assert not cramped.is_locked()
