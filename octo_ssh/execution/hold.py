@@ -99,7 +99,7 @@ class Hold:
         Raises RemoteError where another script of the same step still runs: two at once are never right.
         """
         for job in self.left:
-            if job.key == key and (job.state is JobState.RUNNING or (job.state, job.status) == (JobState.ENDED, 0)):
+            if job.key == key and (job.state is JobState.RUNNING or job.ended_well):
                 self.left.remove(job)
                 return job
         for job in self.left:

@@ -18,10 +18,10 @@ def goes_on(plan: RunPlan, context: RunContext, target: str, jobs: tuple[JobSeen
     start there itself, and before that it changes nothing. Of ``jobs`` that are done and well nothing is done again.
     """
     running = {job for job in jobs if job.state is JobState.RUNNING}
-    ended = {job for job in jobs if (job.state, job.status) == (JobState.ENDED, 0)}
+    ended = {job for job in jobs if job.ended_well}
     for step in plan.walk():
         planned = step.planned.get(target)
-        if planned is None or not planned.due or planned.only_remembers:
+        if planned is None or not planned.acts:
             continue
         scripts = _scripts(planned)
         own = {job for job in running if job.key.step == step.step.id}

@@ -67,6 +67,11 @@ class JobSeen:
     status: int | None = None
     """The exit status of one that has ended."""
 
+    @property
+    def ended_well(self) -> bool:
+        """It is over, and its script's exit status is 0."""
+        return self.state is JobState.ENDED and self.status == 0
+
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:

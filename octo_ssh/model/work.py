@@ -222,6 +222,11 @@ class Planned:
         is_known = isinstance(self.work, FileWork | ServiceWork) and self.work.seen is not None
         return self.due and is_known and self.outcome is Outcome.UNCHANGED
 
+    @property
+    def acts(self) -> bool:
+        """It is due, and does more than to remember."""
+        return self.due and not self.only_remembers
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -291,12 +296,7 @@ class RunPlan:
     @property
     def remembering(self) -> tuple[str, ...]:
         """Those of ``changing`` on which nothing changes: all that is due there only remembers."""
-        busy = {
-            target
-            for step in self.walk()
-            for target, planned in step.planned.items()
-            if planned.due and not planned.only_remembers
-        }
+        busy = {target for step in self.walk() for target, planned in step.planned.items() if planned.acts}
         return tuple(name for name in self.changing if name not in busy)
 
     def walk(self) -> tuple[PlannedStep, ...]:

@@ -104,5 +104,5 @@ def _will_ask(plan: RunPlan) -> Iterator[str]:
 
 def _busy(step: PlannedStep) -> set[str]:
     """The targets on which it, or a step inside it, is due and does more than remember."""
-    here = {target for target, planned in step.planned.items() if planned.due and not planned.only_remembers}
+    here = {target for target, planned in step.planned.items() if planned.acts}
     return here.union(*map(_busy, step.children))

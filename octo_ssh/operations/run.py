@@ -380,6 +380,6 @@ def _due(plan: RunPlan) -> Mapping[str, tuple[str, ...]]:
     due: dict[str, tuple[str, ...]] = {}
     for step in plan.walk():
         for target, planned in step.planned.items():
-            if planned.due and not planned.only_remembers:
+            if planned.acts:
                 due[target] = (*due.get(target, ()), step.step.id)
     return due

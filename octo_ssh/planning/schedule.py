@@ -258,7 +258,7 @@ class Schedule:
         otherwise = "something failed before" if target == CONTROLLER else "the target left the run before"
         self.ledger.outcomes[leaf.id, target] = outcome
         self._settled.append(Settled(leaf.id, target, outcome, planned.reason if said else otherwise))
-        if verdict is Verdict.SKIP and planned.due and not planned.only_remembers and leaf.step.step.once:
+        if verdict is Verdict.SKIP and planned.acts and leaf.step.step.once:
             self.ledger.halt(f"{leaf.name!r} runs once for all targets, and {target} left the run before it")
 
     def running(self, leaf: Leaf) -> int:
